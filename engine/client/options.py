@@ -1,0 +1,131 @@
+"""The tasks and their options, declared once.
+
+The command line's flags, the Python API, the service's checks and the editors' dialogs are all made from this file.
+"""
+
+from .errors import OptionError, TaskUnknown
+
+SEED_MAX = 2**32 - 1
+
+
+class Option:
+    """One option of a task.
+
+    kind: "int", "float", "bool", "choice" or "generator". low, high: the allowed range, both included.
+    A float or int whose default is None is optional. title and help are shown to users.
+    """
+
+    def __init__(self, name, kind, default, title, help, low=None, high=None, choices=(), unit=""):
+        self.name, self.kind, self.default, self.title, self.help = name, kind, default, title, help
+        self.low, self.high, self.choices, self.unit = low, high, tuple(choices), unit
+
+    def check(self, value):
+        """The value in this option's type. Raises OptionError with the range in the sentence."""
+        if value is None and self.default is None:
+            return None
+        if self.kind == "bool":
+            if isinstance(value, bool):
+                return value
+        elif self.kind == "choice":
+            if value in self.choices:
+                return value
+        elif self.kind == "generator":
+            if isinstance(value, str) and 0 < len(value) <= 100 and "/" not in value and "\\" not in value:
+                return value
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            if self.kind == "float":
+                value = float(value)
+            if (self.kind == "float" or value == int(value)) and self.low <= value <= self.high:
+                return value if self.kind == "float" else int(value)
+        raise OptionError("%s must be %s, not %r." % (self.name, self.expects(), value), option=self.name)
+
+    def expects(self):
+        """What the option takes, in words."""
+        if self.kind == "bool":
+            return "true or false"
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "generator":
+            return "a generator's name"
+        return "a %s from %g to %g" % ("whole number" if self.kind == "int" else "number", self.low, self.high)
+
+    def to_dict(self):
+        """The declaration as JSON values, for the service's hello."""
+        return {k: (list(v) if isinstance(v, tuple) else v) for k, v in vars(self).items()}
+
+
+class Task:
+    """A task: its options and the extra pictures it takes beside the source ("hints", "mask")."""
+
+    def __init__(self, name, title, help, options, extras=()):
+        self.name, self.title, self.help = name, title, help
+        self.options, self.extras = tuple(options), tuple(extras)
+
+    def option(self, name):
+        for option in self.options:
+            if option.name == name:
+                return option
+        known = ", ".join(o.name for o in self.options)
+        raise OptionError("%s has no option called %r; it has %s." % (self.name, name, known), option=str(name))
+
+    def complete(self, given):
+        """All options of the task: the given ones checked, the others at their defaults. Raises OptionError."""
+        values = {o.name: o.default for o in self.options}
+        for name, value in given.items():
+            values[name] = self.option(name).check(value)
+        return values
+
+    def to_dict(self):
+        options = [o.to_dict() for o in self.options]
+        return {"name": self.name, "title": self.title, "help": self.help, "options": options, "extras": list(self.extras)}
+
+
+_GENERATOR = Option(
+    "generator", "generator", "auto", "Generator", "Which trained network to use; auto takes the best one for the task."
+)
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task(
+            "colorize",
+            "Colorize Photo",
+            "Gives a black-and-white photograph colours; its own detail stays exactly as it is.",
+            (
+                _GENERATOR,
+                Option("seed", "int", 0, "Seed", "Another seed, another plausible colouring.", 0, SEED_MAX),
+                Option("variants", "int", 1, "Variants", "How many colourings, with seeds that follow each other.", 1, 16),
+                Option("strength", "float", 1.0, "Strength", "From 0 (the source) to 1 (the new colours).", 0.0, 1.0),
+                Option("saturation", "float", 1.0, "Saturation", "Multiplies the new colours' intensity.", 0.0, 3.0),
+                Option(
+                    "output",
+                    "choice",
+                    "normal",
+                    "Output",
+                    "A whole picture, or only its colours on mid grey for a colour-blended layer.",
+                    choices=("normal", "color-only"),
+                ),
+            ),
+            extras=("hints", "mask"),
+        ),
+        Task(
+            "upscale",
+            "Upscale",
+            "Makes a picture larger with new detail instead of blur.",
+            (
+                _GENERATOR,
+                Option("scale", "float", 4.0, "Scale", "How many times wider and higher.", 0.25, 16.0, unit="x"),
+                Option("width", "int", None, "Width", "Exact width; the scale is then ignored.", 1, 200000, unit="px"),
+                Option("height", "int", None, "Height", "Exact height; the scale is then ignored.", 1, 200000, unit="px"),
+            ),
+            extras=("mask",),
+        ),
+    )
+}
+
+
+def task(name):
+    """The task of that name. Raises TaskUnknown."""
+    if name not in TASKS:
+        raise TaskUnknown("There is no task called %r; there are %s." % (name, ", ".join(sorted(TASKS))), task=str(name))
+    return TASKS[name]
