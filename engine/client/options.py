@@ -118,7 +118,6 @@ TASKS = {
                 Option("width", "int", None, "Width", "Exact width; the scale is then ignored.", 1, 200000, unit="px"),
                 Option("height", "int", None, "Height", "Exact height; the scale is then ignored.", 1, 200000, unit="px"),
             ),
-            extras=("mask",),
         ),
     )
 }
