@@ -309,6 +309,8 @@ def from_dict(data):
     cls = catalogue().get(code, PincelError)
     detail = data.get("detail") or {}
     detail = {k: v for k, v in detail.items() if k not in ("sentence", "remedy", "self")}
-    error = cls(str(data.get("sentence", "The engine reported an error.")), str(data.get("remedy", cls.remedy)), **detail)
+    error = cls(
+        str(data.get("sentence", "The engine reported an error.")), str(data.get("remedy", cls.remedy)), **detail
+    )
     error.code = code
     return error

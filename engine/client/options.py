@@ -77,7 +77,13 @@ class Task:
 
     def to_dict(self):
         options = [o.to_dict() for o in self.options]
-        return {"name": self.name, "title": self.title, "help": self.help, "options": options, "extras": list(self.extras)}
+        return {
+            "name": self.name,
+            "title": self.title,
+            "help": self.help,
+            "options": options,
+            "extras": list(self.extras),
+        }
 
 
 _GENERATOR = Option(
@@ -94,7 +100,9 @@ TASKS = {
             (
                 _GENERATOR,
                 Option("seed", "int", 0, "Seed", "Another seed, another plausible colouring.", 0, SEED_MAX),
-                Option("variants", "int", 1, "Variants", "How many colourings, with seeds that follow each other.", 1, 16),
+                Option(
+                    "variants", "int", 1, "Variants", "How many colourings, with seeds that follow each other.", 1, 16
+                ),
                 Option("strength", "float", 1.0, "Strength", "From 0 (the source) to 1 (the new colours).", 0.0, 1.0),
                 Option("saturation", "float", 1.0, "Saturation", "Multiplies the new colours' intensity.", 0.0, 3.0),
                 Option(
@@ -116,7 +124,9 @@ TASKS = {
                 _GENERATOR,
                 Option("scale", "float", 4.0, "Scale", "How many times wider and higher.", 0.25, 16.0, unit="x"),
                 Option("width", "int", None, "Width", "Exact width; the scale is then ignored.", 1, 200000, unit="px"),
-                Option("height", "int", None, "Height", "Exact height; the scale is then ignored.", 1, 200000, unit="px"),
+                Option(
+                    "height", "int", None, "Height", "Exact height; the scale is then ignored.", 1, 200000, unit="px"
+                ),
             ),
         ),
     )
@@ -126,5 +136,7 @@ TASKS = {
 def task(name):
     """The task of that name. Raises TaskUnknown."""
     if name not in TASKS:
-        raise TaskUnknown("There is no task called %r; there are %s." % (name, ", ".join(sorted(TASKS))), task=str(name))
+        raise TaskUnknown(
+            "There is no task called %r; there are %s." % (name, ", ".join(sorted(TASKS))), task=str(name)
+        )
     return TASKS[name]

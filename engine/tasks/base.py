@@ -1,0 +1,107 @@
+"""What a task works on and gives back, the same in process and in a worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.client.errors import Cancelled
+
+
+@dataclass
+class Picture:
+    """A picture in memory.
+
+    array: [H, W, C], C = 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha; straight), dtype uint8, uint16, float16 or
+    float32; integers span their range, floats 0..1. linear: whether the values are linear light (else display-encoded).
+    icc, exif, xmp: the file's own blocks, carried through untouched.
+    """
+
+    array: np.ndarray
+    linear: bool = False
+    icc: bytes = b""
+    exif: bytes = b""
+    xmp: bytes = b""
+
+    @property
+    def height(self) -> int:
+        return int(self.array.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.array.shape[1])
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.array.shape[2] in (2, 4)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report. fraction: 0..1 over the whole job, never falling, below 1 until the result is there; eta in seconds."""
+
+    phase: str
+    step: int
+    steps: int
+    fraction: float
+    eta: float | None
+
+
+@dataclass
+class Reporter:
+    """Turns a task's phases into Progress, and stops the task when the user asked for it.
+
+    on_progress gets each Progress; cancelled is asked at every step and ends the task by raising Cancelled.
+    plan gives the expected share of each phase in the whole, e.g. {"load": 1, "net": 20, "blend": 2}.
+    """
+
+    on_progress: Callable[[Progress], None] = lambda progress: None
+    cancelled: Callable[[], bool] = lambda: False
+    seconds: dict[str, float] = field(default_factory=dict)
+    plan: dict[str, float] = field(default_factory=dict)
+    _started: float = field(default_factory=time.monotonic)
+    _fraction: float = 0.0
+    _phase: str = ""
+
+    def check(self) -> None:
+        """Raise Cancelled if the user asked to stop."""
+        if self.cancelled():
+            raise Cancelled()
+
+    @contextmanager
+    def phase(self, name: str, steps: int = 1) -> Iterator[Callable[[int], None]]:
+        """A phase of `steps` steps; yields a function to call with the number of steps done."""
+        before = time.monotonic()
+        self._phase = name
+        self._report(name, 0, steps)
+        try:
+            yield lambda done: self._report(name, done, steps)
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - before
+
+    def _report(self, name: str, done: int, steps: int) -> None:
+        self.check()
+        total = sum(self.plan.values()) or 1.0
+        order = list(self.plan)
+        passed = sum(self.plan[p] for p in order[: order.index(name)]) if name in self.plan else 0.0
+        share = self.plan.get(name, 0.0) * done / max(1, steps)
+        self._fraction = max(self._fraction, min(0.99, (passed + share) / total))
+        elapsed = time.monotonic() - self._started
+        eta = elapsed * (1 - self._fraction) / self._fraction if self._fraction > 0.05 else None
+        self.on_progress(Progress(name, done, steps, self._fraction, eta))
+
+
+@dataclass
+class TaskResult:
+    """The pictures a task made (one a variant) and what made them.
+
+    info: generator, weights (sha256), seeds, device, seconds by phase, notices (plain sentences for the user).
+    """
+
+    pictures: list[Picture]
+    info: dict[str, Any]
