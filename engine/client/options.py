@@ -122,7 +122,7 @@ TASKS = {
             "Makes a picture larger with new detail instead of blur.",
             (
                 _GENERATOR,
-                Option("scale", "float", 4.0, "Scale", "How many times wider and higher.", 0.25, 16.0, unit="x"),
+                Option("scale", "float", 4.0, "Scale", "How many times wider and higher.", 1.0, 16.0, unit="x"),
                 Option("width", "int", None, "Width", "Exact width; the scale is then ignored.", 1, 200000, unit="px"),
                 Option(
                     "height", "int", None, "Height", "Exact height; the scale is then ignored.", 1, 200000, unit="px"
