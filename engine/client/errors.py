@@ -14,11 +14,13 @@ A code never changes its meaning. Errors cross the wire as a dict (to_dict, from
 
 
 class PincelError(Exception):
-    """The root. `sentence` says what happened, `remedy` what the user can do; `detail` holds JSON values for programs."""
+    """The root. `sentence`: what happened; `remedy`: what the user can do; `detail`: JSON values for programs."""
 
     code = "internal"
     exit_status = 1
     remedy = "Run `pincel doctor` and report what it prints together with the steps that led here."
+    # The id of the message that it answers, while it is on its way over the wire; "-" when that is not known.
+    request = "-"
 
     def __init__(self, sentence, remedy=None, **detail):
         super().__init__(sentence)
@@ -307,8 +309,10 @@ def from_dict(data):
     """The error that to_dict described; an unknown code (from a newer engine) becomes a PincelError that keeps it."""
     code = str(data.get("code", "internal"))
     cls = catalogue().get(code, PincelError)
-    detail = data.get("detail") or {}
-    detail = {k: v for k, v in detail.items() if k not in ("sentence", "remedy", "self")}
+    detail = data.get("detail")
+    detail = (
+        {k: v for k, v in detail.items() if k not in ("sentence", "remedy", "self")} if type(detail) is dict else {}
+    )
     error = cls(
         str(data.get("sentence", "The engine reported an error.")), str(data.get("remedy", cls.remedy)), **detail
     )
