@@ -1,0 +1,112 @@
+"""Pictures for training: decoded once, kept as uint8 in one buffer on the device, cut into crops by index arithmetic."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engine.client.errors import InputMissing
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def pictures_in(folder: str | Path, match: str = "*") -> list[Path]:
+    """The picture files below a folder whose names match the pattern, sorted. Raises InputMissing where there are none."""
+    found = sorted(p for p in Path(folder).rglob(match) if p.suffix.lower() in SUFFIXES)
+    if not found:
+        raise InputMissing(f"There are no pictures called {match} in {folder}.", "Check the folder given to --data.")
+    return found
+
+
+def _decode(path: Path) -> np.ndarray | None:
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError):  # a damaged file among thousands must not stop a training
+        return None
+
+
+class PictureStore:
+    """Colour pictures of any sizes, uint8, all in one flat buffer on one device.
+
+    files: what was asked for; `skipped` names those that could not be decoded or are smaller than min_side.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        min_side: int = 1,
+        device: torch.device | str = "cpu",
+        weights: Sequence[float] = (),
+    ) -> None:
+        self.files: list[Path] = []
+        self.skipped: list[Path] = []
+        sizes, parts, kept = [], [], []
+        with ThreadPoolExecutor(max_workers=max(1, torch.get_num_threads())) as pool:
+            for index, (path, array) in enumerate(zip(files, pool.map(_decode, files), strict=True)):
+                if array is None or min(array.shape[:2]) < min_side:
+                    self.skipped.append(path)
+                    continue
+                self.files.append(path)
+                sizes.append(array.shape[:2])
+                kept.append(weights[index] if weights else 1.0)
+                parts.append(torch.from_numpy(array.transpose(2, 0, 1).copy()).reshape(-1))
+        if not parts:
+            raise InputMissing(f"None of {len(files)} pictures is at least {min_side} pixels high and wide.")
+        self.device = torch.device(device)
+        self.buffer = torch.cat(parts).to(self.device)
+        self.height, self.width = torch.tensor(sizes).unbind(1)
+        length = self.height * self.width * 3
+        self.offset = length.cumsum(0) - length
+        self.weight = torch.tensor(kept)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def picture(self, index: int) -> Tensor:
+        """One whole picture: [3, H, W] uint8 on the device."""
+        h, w = int(self.height[index]), int(self.width[index])
+        start = int(self.offset[index])
+        return self.buffer[start : start + 3 * h * w].view(3, h, w)
+
+    def crops(self, count: int, side: int, rng: torch.Generator, flip: str = "mirror") -> Tensor:
+        """`count` random square crops: [count, 3, side, side] uint8 on the device, pictures chosen by their weights.
+
+        flip: "mirror" mirrors half of them left to right, "all" draws one of the eight flips and quarter turns.
+        """
+        which = torch.multinomial(self.weight, count, replacement=True, generator=rng)
+        height, width = self.height[which], self.width[which]
+        uniform = torch.rand(5, count, generator=rng, dtype=torch.float64)
+        top = (uniform[0] * (height - side + 1)).long()
+        left = (uniform[1] * (width - side + 1)).long()
+        # A crop's address is start + row * (row step) + column * (column step): a flip starts at the other end with a
+        # negative step, a transposition swaps the steps. So the whole augmentation is one gather.
+        start = self.offset[which] + top * width + left
+        row, column = width.clone(), torch.ones_like(width)
+        mirrored = uniform[2] < 0.5
+        start, column = torch.where(mirrored, start + side - 1, start), torch.where(mirrored, -column, column)
+        if flip == "all":
+            upside = uniform[3] < 0.5
+            start, row = torch.where(upside, start + (side - 1) * width, start), torch.where(upside, -row, row)
+            turned = uniform[4] < 0.5
+            row, column = torch.where(turned, column, row), torch.where(turned, row, column)
+        numbers = torch.stack((start, row, column, height * width)).to(self.device)
+        start, row, column, plane = (n.view(-1, 1, 1, 1) for n in numbers)
+        along = torch.arange(side, device=self.device)
+        channel = torch.arange(3, device=self.device).view(1, 3, 1, 1)
+        return self.buffer[start + channel * plane + along.view(1, 1, -1, 1) * row + along.view(1, 1, 1, -1) * column]
+
+
+def fingerprint(files: Sequence[Path]) -> str:
+    """SHA-256 over the names and sizes of the files: says whether two trainings saw the same set."""
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda p: p.name):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+"""The contract between the training loop and a generator: what a recipe must say, and nothing about how the loop runs.
+
+A generator file may import this module and no other of engine.train; it holds no loop, no files and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from engine.train.data import PictureStore
+
+Batch = dict[str, Tensor]
+Update = Callable[[str, Tensor], None]
+"""update(net, loss): backward, clip, check and step the optimizer of that net; the loop gives it to Recipe.step."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the training: its share of the whole length, and the options that it changes."""
+
+    name: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where the training stands when a step is made."""
+
+    phase: Phase
+    step: int  # steps made before this one, over all phases
+    progress: float  # 0..1 through the whole training
+    phase_progress: float  # 0..1 through the phase
+
+
+class BaseRecipe:
+    """How one generator is trained. Subclass it as `Recipe` in the generator's file.
+
+    generator: the net that is published. options: values for the names in OPTIONS, which declares each option with
+    its default (the command line sets them with --set name=value).
+    """
+
+    OPTIONS: ClassVar[Mapping[str, Any]] = {}
+    PHASES: ClassVar[tuple[Phase, ...]] = (Phase("train"),)
+    crop: int = 256  # side in pixels of the crops that batch() cuts: smaller pictures are left out of the store
+
+    def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
+        unknown = sorted(set(options or {}) - set(self.OPTIONS))
+        if unknown:
+            raise ValueError(
+                f"this recipe has no option {', '.join(unknown)}; it has {', '.join(sorted(self.OPTIONS))}"
+            )
+        self.options: dict[str, Any] = {**self.OPTIONS, **(options or {})}
+        self.generator = generator
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases in their order; their shares are taken relative to the sum."""
+        return self.PHASES
+
+    def nets(self) -> dict[str, nn.Module]:
+        """Every net that is trained, "generator" among them; the loop moves them, keeps them and clips their gradients."""
+        return {"generator": self.generator}
+
+    def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
+        """One optimizer a net for the phase, at its peak rate. The loop scales every group's rate by its schedule."""
+        raise NotImplementedError
+
+    def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
+        """`size` examples made from the store, on its device. All randomness comes from rng (a CPU generator)."""
+        raise NotImplementedError
+
+    def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
+        """One training step: compute losses and call update(net, loss) once or more. Runs under the loop's autocast.
+
+        Returns the scalars to log, detached, without moving them off the device.
+        """
+        raise NotImplementedError
+
+    def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
+        """The sample sheet of a fixed batch: [N, 3, H, W] in [0, 1], for instance input, result and truth side by side."""
+        raise NotImplementedError
+
+    def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
+        """Held-out figures of the EMA generator; the first one decides which checkpoint is the best, higher is better."""
+        return {}
