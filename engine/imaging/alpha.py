@@ -7,24 +7,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def bleed(colour: Tensor, alpha: Tensor, passes: int = 16) -> Tensor:
-    """colour [N, C, H, W] with the colours of visible pixels carried outwards under invisible ones.
+def bleed(colour: Tensor, alpha: Tensor, reach: int = 16) -> Tensor:
+    """colour [N, C, H, W] with the colours of visible pixels carried up to `reach` pixels outwards under invisible ones.
 
     alpha [N, 1, H, W] in [0, 1]. Where alpha is 0 the stored colour is arbitrary (often black) and would show as a fringe
-    after any filter. Visible pixels keep their values. Each pass reaches one pixel further; what lies beyond the last
-    pass becomes the mean visible colour.
+    after any filter. Visible pixels keep their values; what lies further than `reach` becomes mid grey, so that a tile's
+    result does not depend on what lies outside of it.
     """
     known = (alpha > 0).to(colour.dtype)
-    if bool(known.all()) or not bool(known.any()):
+    if bool(known.all()):
         return colour
-    mean = (colour * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True)
     filled = colour * known
-    for _ in range(passes):
-        weight = F.avg_pool2d(known, 3, 1, 1, count_include_pad=True)
-        spread = F.avg_pool2d(filled, 3, 1, 1, count_include_pad=True) / weight.clamp_min(1e-6)
+    for _ in range(reach):
+        weight = F.avg_pool2d(known, 3, 1, 1)
         fresh = (known == 0) & (weight > 0)
         if not bool(fresh.any()):
-            return filled
-        filled = torch.where(fresh, spread, filled)
+            break
+        filled = torch.where(fresh, F.avg_pool2d(filled, 3, 1, 1) / weight.clamp_min(1e-6), filled)
         known = torch.where(fresh, torch.ones_like(known), known)
-    return torch.where(known > 0, filled, mean)
+    return torch.where(known > 0, filled, torch.full_like(filled, 0.5))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ def cuts(size: int, most: int) -> list[Span]:
     """`size` cut into the fewest equal stretches (within one) of at most `most`."""
     count = max(1, -(-size // most))
     edges = [size * i // count for i in range(count + 1)]
-    return [Span(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [Span(a, b) for a, b in pairwise(edges)]
 
 
 def tiles(height: int, width: int, side: int) -> Iterator[tuple[Span, Span]]:
@@ -36,3 +40,10 @@ def tiles(height: int, width: int, side: int) -> Iterator[tuple[Span, Span]]:
     for rows in cuts(height, side):
         for columns in cuts(width, side):
             yield rows, columns
+
+
+def pad_to(x: Tensor, multiple: int) -> Tensor:
+    """x [N, C, H, W] with its last row and column repeated until both sides are multiples."""
+    height, width = x.shape[-2:]
+    down, right = -height % multiple, -width % multiple
+    return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x

@@ -1,0 +1,218 @@
+"""The Python door: Engine() works in this process; Engine.connect() uses a running engine. Both give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from engine import __version__, tasks
+from engine.client.session import Session
+from engine.files import arrays, write
+from engine.tasks import frames
+from engine.tasks.base import Picture, Progress, Reporter, TaskResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    Source = str | Path | Image.Image | np.ndarray | Picture
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass
+class Result:
+    """One picture that a task made, and what made it.
+
+    info: generator, weights (sha256), seed or seeds, device, seconds by phase, notices. variants: all results of the same
+    request, this one first.
+    """
+
+    picture: Picture
+    info: dict[str, Any]
+    variants: list[Result] = field(default_factory=list, repr=False)
+
+    @property
+    def array(self) -> np.ndarray:
+        """The samples: [H, W] for grey, else [H, W, C]; dtype and range are the source's."""
+        array = self.picture.array
+        return array[..., 0] if array.shape[2] == 1 else array
+
+    @property
+    def image(self) -> Image.Image:
+        """The result as an 8-bit PIL picture (16-bit grey stays 16-bit)."""
+        return arrays.to_pil(self.picture)
+
+    def save(self, path: str | Path, overwrite: bool = False, quality: int = 95) -> Path:
+        """Write it as PNG, JPEG, TIFF or WebP, by the name's ending; 16 bits stay in PNG and TIFF.
+
+        Written beside and renamed, so that no half file is ever left. quality: JPEG and WebP, 1 to 100. Raises OutputError.
+        """
+        return write.write(self.picture, path, overwrite=overwrite, quality=quality)
+
+
+class _Transport(Protocol):
+    """Where the work is done."""
+
+    def run(
+        self, task: str, source: Picture, options: Mapping[str, Any], extras: Mapping[str, Picture], reporter: Reporter
+    ) -> TaskResult: ...
+
+    def models(self) -> list[dict[str, Any]]: ...
+
+    def close(self) -> None: ...
+
+
+class _InProcess:
+    def __init__(self, device: str | None) -> None:
+        from engine.store.cache import ModelCache
+
+        self.cache = ModelCache(device=device)
+
+    def run(
+        self, task: str, source: Picture, options: Mapping[str, Any], extras: Mapping[str, Picture], reporter: Reporter
+    ) -> TaskResult:
+        return tasks.run(task, source, options, self.cache, reporter, **extras)
+
+    def models(self) -> list[dict[str, Any]]:
+        from engine.store import models
+
+        return [entry.to_dict() for entry in models.available()]
+
+    def close(self) -> None:
+        self.cache.clear()
+
+
+class _Service:
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def run(
+        self, task: str, source: Picture, options: Mapping[str, Any], extras: Mapping[str, Picture], reporter: Reporter
+    ) -> TaskResult:
+        buffers = {name: frames.to_pixels(picture) for name, picture in {"source": source, **extras}.items()}
+        job = self.session.submit(task, dict(options), buffers)
+        told = False
+        while not job.done:
+            job.step(0.05)
+            if job.progress is not None:
+                p = job.progress
+                reporter.on_progress(Progress(p.phase, p.step, p.steps, p.fraction, p.eta))
+            if not told and reporter.cancelled():
+                job.cancel()
+                told = True
+        if job.error is not None:
+            raise job.error
+        pictures = [frames.to_picture(pixels) for pixels in job.result]
+        for picture in pictures:
+            picture.exif, picture.xmp = source.exif, source.xmp
+        return TaskResult(pictures, dict(job.info))
+
+    def models(self) -> list[dict[str, Any]]:
+        return list(self.session.list_models())
+
+    def close(self) -> None:
+        self.session.close()
+
+
+class Engine:
+    """Colorizes and upscales pictures.
+
+    device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is. Use it as a context manager, or close() it, to give
+    its memory back. Sources are a path, a PIL picture, a numpy array (u8, u16, f16, f32; grey, grey and alpha, RGB, RGBA) or
+    a Picture. Every error is a PincelError with a code, a sentence and a remedy.
+    """
+
+    def __init__(self, device: str | None = None, *, transport: _Transport | None = None) -> None:
+        self._transport = transport or _InProcess(device)
+
+    @classmethod
+    def connect(cls, start: bool = False) -> Engine:
+        """An Engine whose work a running engine does. start: start one if none runs. Raises EngineNotRunning, EngineStart."""
+        return cls(transport=_Service(Session.connect("pincel-python", __version__, start=start)))
+
+    def colorize(
+        self,
+        source: Source,
+        *,
+        hints: Source | None = None,
+        mask: Source | None = None,
+        convert: bool = False,
+        on_progress: OnProgress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **options: Any,
+    ) -> Result:
+        """Give a black-and-white photograph colours; its luma stays exactly as it is.
+
+        hints: a picture of the same size whose alpha marks the colours that are wanted. mask: one of the same size; where it
+        is 0 the source's bytes stay. convert: accept CMYK, palettes and first frames. options: those of the task "colorize"
+        in engine.client.options (seed, variants, strength, saturation, output, generator).
+        """
+        return self._run("colorize", source, {"hints": hints, "mask": mask}, convert, on_progress, cancelled, options)
+
+    def upscale(
+        self,
+        source: Source,
+        *,
+        convert: bool = False,
+        on_progress: OnProgress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **options: Any,
+    ) -> Result:
+        """Make a picture larger. options: those of the task "upscale" (scale, or width and/or height; generator)."""
+        return self._run("upscale", source, {}, convert, on_progress, cancelled, options)
+
+    def models(self) -> list[dict[str, Any]]:
+        """What weights there are: name, task, title, default, licence, sha256, size."""
+        return self._transport.models()
+
+    def close(self) -> None:
+        """Give the networks' memory back, or hang up."""
+        self._transport.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _run(
+        self,
+        task: str,
+        source: Source,
+        extras: Mapping[str, Source | None],
+        convert: bool,
+        on_progress: OnProgress | None,
+        cancelled: Callable[[], bool] | None,
+        options: Mapping[str, Any],
+    ) -> Result:
+        from engine.client import options as declared
+
+        declared.task(task).complete(options)  # wrong options are refused before any picture is read
+        picture = arrays.picture_from(source, convert=convert)
+        given = {
+            name: arrays.picture_from(extra, convert=convert) for name, extra in extras.items() if extra is not None
+        }
+        reporter = Reporter()
+        if on_progress is not None:
+            reporter.on_progress = on_progress
+        if cancelled is not None:
+            reporter.cancelled = cancelled
+        done = self._transport.run(task, picture, options, given, reporter)
+        seeds = done.info.get("seeds") or [None] * len(done.pictures)
+        results = [
+            Result(made, done.info if seed is None else {**done.info, "seed": seed})
+            for made, seed in zip(done.pictures, seeds, strict=True)
+        ]
+        for n, result in enumerate(results):
+            result.variants = [result, *results[:n], *results[n + 1 :]]
+        return results[0]
+
+
+def running() -> bool:
+    """Whether an engine is running for this user."""
+    from engine.client import launcher
+
+    return launcher.find() is not None

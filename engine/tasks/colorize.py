@@ -1,0 +1,214 @@
+"""Colorize: the photograph's own luma, kept exactly; only the chroma comes from the network.
+
+The network sees the whole picture at its working size. Its chroma is carried to full resolution along the luma's edges and
+bent into the gamut, in bands of rows, so that full-size work needs no more memory than a band beside source and results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.client.errors import HintsInvalid, HintsSize, MaskSize, OutOfMemory, WeightsNotFinite
+from engine.client.options import SEED_MAX
+from engine.imaging import alpha as transparency
+from engine.imaging import colour, hints, resize
+from engine.imaging.guided import GUIDE_SIZE, ChromaUpsampler
+from engine.imaging.tiling import Span, cuts, pad_to
+from engine.store.cache import Model, ModelCache
+from engine.tasks import convert
+from engine.tasks.base import Picture, Reporter, TaskResult
+
+BAND_PIXELS = 1 << 20  # full-size work is done in bands of about this many pixels
+
+
+def run(
+    source: Picture,
+    values: dict[str, Any],
+    models: ModelCache,
+    reporter: Reporter,
+    hints: Picture | None = None,
+    mask: Picture | None = None,
+) -> TaskResult:
+    """Colour `source`; one result for each of values["variants"] seeds.
+
+    hints: as large as the source, with alpha: the colours wanted where alpha is above 0. mask: as large as the source; its
+    first channel (or its alpha, if it has one) says how far the new colours apply, 0 leaves a pixel's bytes as they are.
+    Raises the errors of convert.check, HintsSize, HintsInvalid, MaskSize.
+    """
+    convert.check(source)
+    _check_extras(source, hints, mask)
+    seeds = [(values["seed"] + n) % (SEED_MAX + 1) for n in range(values["variants"])]
+    reporter.plan = {"load": 20, "read": 5, "net": 10 * len(seeds), "blend": 5 * len(seeds)}
+    with reporter.phase("load"):
+        model = models.get("colorize", values["generator"])
+    with reporter.phase("read"):
+        view = _WorkingView(source, hints, model)
+    pictures = []
+    for seed in seeds:
+        with reporter.phase("net"):
+            chroma = view.chroma(model, seed)
+        with reporter.phase("blend", len(list(_bands(source)))) as done:
+            pictures.append(_blend(source, mask, view, chroma * values["saturation"], values, done))
+    info = model.info() | {"seeds": seeds, "seconds": reporter.seconds, "notices": []}
+    return TaskResult(pictures, info)
+
+
+def _check_extras(source: Picture, hints: Picture | None, mask: Picture | None) -> None:
+    size = (source.width, source.height)
+    if hints is not None:
+        convert.check(hints, "hints picture")
+        if (hints.width, hints.height) != size:
+            raise HintsSize(
+                f"The hints are {hints.width} x {hints.height} pixels, the picture is {source.width} x {source.height}."
+            )
+        if not hints.has_alpha:
+            raise HintsInvalid("The hints picture has no alpha channel to say where its hints are.")
+    if mask is not None:
+        convert.check(mask, "mask")
+        if (mask.width, mask.height) != size:
+            raise MaskSize(
+                f"The mask is {mask.width} x {mask.height} pixels, the picture is {source.width} x {source.height}."
+            )
+
+
+class _WorkingView:
+    """What the network sees: luma and hint planes at the working size; and the larger luma that guides the upsampling."""
+
+    def __init__(self, source: Picture, hint_layer: Picture | None, model: Model) -> None:
+        self.height, self.width = _reduced(source, model.working_size)
+        self.luma = _reduced_luma(source, self.height, self.width)
+        # No larger than the source, no smaller than what the network sees.
+        guide_size = max(model.working_size, min(GUIDE_SIZE, source.width, source.height))
+        self.guide = _reduced_luma(source, *_reduced(source, guide_size))
+        self.hints = torch.zeros(1, 3, self.height, self.width)
+        if hint_layer is not None:
+            rgb = convert.encoded(hint_layer.array, hint_layer.linear).clamp(0, 1)
+            painted = torch.cat([rgb, convert.unit(hint_layer.array[..., -1:])], 1)
+            self.hints = hints.rasterise(painted, self.height, self.width)
+
+    def chroma(self, model: Model, seed: int) -> Tensor:
+        """The network's UV [1, 2, h, w] in natural units for one seed."""
+        noise = torch.randn(1, 1, self.height, self.width, generator=torch.Generator().manual_seed(seed))
+        ports = {"y": self.luma, "noise": noise, "hints": self.hints, "rgb": self.luma.expand(-1, 3, -1, -1)}
+        inputs = [pad_to(ports[port.name], model.card.multiple) for port in model.card.inputs]
+        try:
+            out = model(*inputs)[..., : self.height, : self.width]
+        except (MemoryError, RuntimeError) as error:
+            if not convert.out_of_memory(error):
+                raise
+            raise OutOfMemory("There is not enough memory to colour this picture.") from error
+        if not bool(torch.isfinite(out).all()):
+            raise WeightsNotFinite(f"The network {model.name} gave values that are not numbers.")
+        if model.card.output.name == "rgb":
+            return colour.rgb_to_yuv(out)[:, 1:]
+        return colour.unscale_uv(out)
+
+
+def _reduced(source: Picture, shortest: int) -> tuple[int, int]:
+    """(height, width) with the shortest side at `shortest` pixels, the longest at no more than 8 times that."""
+    factor = min(shortest / min(source.width, source.height), 8 * shortest / max(source.width, source.height))
+    return max(1, round(source.height * factor)), max(1, round(source.width * factor))
+
+
+def _reduced_luma(source: Picture, height: int, width: int) -> Tensor:
+    """The source's luma [1, 1, height, width] in [0, 1], made in groups of rows that need about BAND_PIXELS of the source."""
+    right = resize.weights(source.width, width)[1]
+    parts = []
+    for rows in cuts(height, max(1, BAND_PIXELS * height // (source.width * source.height))):
+        first, down = resize.weights(source.height, height, rows.start, rows.stop)
+        crop = source.array[first : first + down.shape[1]]
+        rgb = convert.encoded(crop, source.linear)
+        if source.has_alpha:
+            rgb = transparency.bleed(rgb, convert.unit(crop[..., -1:]))
+        parts.append(resize.apply(colour.luma(rgb).clamp(0, 1), down, right).clamp(0, 1))
+    return torch.cat(parts, 2)
+
+
+def _bands(source: Picture) -> Iterator[Span]:
+    """Bands of whole rows of about BAND_PIXELS."""
+    yield from cuts(source.height, max(1, BAND_PIXELS // source.width))
+
+
+def _blend(
+    source: Picture, mask: Picture | None, view: _WorkingView, chroma: Tensor, values: dict[str, Any], done: Any
+) -> Picture:
+    """The full-size result: source luma, new chroma."""
+    only_colour = values["output"] == "color-only"
+    has_alpha = source.has_alpha or (only_colour and mask is not None)
+    result = np.empty((source.height, source.width, 4 if has_alpha else 3), source.array.dtype)
+    upsampler = ChromaUpsampler(chroma, view.guide, source.height, source.width)
+    for number, rows in enumerate(_bands(source), 1):
+        band = source.array[rows.start : rows.stop]
+        weight = _weight(mask, rows)
+        luma_of_source = colour.luma(convert.encoded(band, source.linear))
+        new = upsampler.rows(luma_of_source.clamp(0, 1), rows.start)
+        target = result[rows.start : rows.stop]
+        if only_colour:
+            grey = torch.full_like(luma_of_source, 0.5)
+            target[..., :3] = _join(grey, colour.clamp_chroma(grey, new * values["strength"]), source)
+            if has_alpha:
+                target[..., 3:] = _colour_layer_alpha(band, source, weight)
+        else:
+            target[..., :3] = _mix(band, source, luma_of_source, new, values["strength"], weight)
+            if has_alpha:
+                target[..., 3] = band[..., -1]
+        done(number)
+    icc = source.icc if source.array.shape[2] > 2 else b""  # a grey profile does not describe a colour picture
+    return Picture(result, source.linear, icc, source.exif, source.xmp)
+
+
+def _weight(mask: Picture | None, rows: Span) -> Tensor | None:
+    """How far the new colours apply, [1, 1, rows, W] in 0..1; None for everywhere."""
+    if mask is None:
+        return None
+    channel = -1 if mask.has_alpha else 0
+    return convert.unit(mask.array[rows.start : rows.stop, :, channel, None]).clamp(0, 1)
+
+
+def _mix(
+    band: np.ndarray, source: Picture, luma: Tensor, new: Tensor, strength: float, weight: Tensor | None
+) -> np.ndarray:
+    """Source and new chroma by strength and mask over the source's luma; where that share is 0, the source's own bytes."""
+    share = torch.full_like(luma, strength) if weight is None else weight * strength
+    grey = source.array.shape[2] < 3
+    rgb = convert.encoded(band, source.linear)
+    old = torch.zeros_like(new) if grey else colour.rgb_to_yuv(rgb)[:, 1:]
+    inside = luma.clamp(0, 1)
+    chroma = torch.lerp(old, colour.clamp_chroma(inside, new), share)
+    mixed = _join(luma, chroma, source)
+    untouched = (share == 0)[0, 0].numpy()
+    if untouched.any():
+        own = np.repeat(band[..., :1], 3, axis=2) if grey else band[..., :3]
+        mixed[untouched] = own[untouched]
+    return mixed
+
+
+def _join(luma: Tensor, chroma: Tensor, source: Picture) -> np.ndarray:
+    """Samples [rows, W, 3] of luma and chroma, whose luma is that of the source to within 0.3 of a sample step.
+
+    Red and blue are rounded first and green is solved from the luma that is left, so that rounding the three channels does
+    not shift it. (In linear light the samples are rounded alone: there, luma is not a sum of samples.)
+    """
+    rgb = luma + colour.chroma_to_offsets(chroma)
+    dtype = source.array.dtype
+    if dtype.kind == "u" and not source.linear:
+        top = convert.top(dtype)
+        rgb = (rgb.double() * top).round_().clamp_(0, top)
+        rest = luma.double() * top - colour.KR * rgb[:, 0:1] - colour.KB * rgb[:, 2:3]
+        rgb[:, 1:2] = (rest / colour.KG).round_().clamp_(0, top)
+        return rgb[0].permute(1, 2, 0).numpy().astype(dtype)
+    return convert.samples(rgb, dtype, source.linear)
+
+
+def _colour_layer_alpha(band: np.ndarray, source: Picture, weight: Tensor | None) -> np.ndarray:
+    """The colour-only layer's alpha: the source's, times the mask."""
+    top = convert.top(source.array.dtype)
+    alpha = band[..., -1:].astype(np.float64) if source.has_alpha else np.full((*band.shape[:2], 1), top)
+    if weight is not None:
+        alpha = alpha * weight[0].permute(1, 2, 0).numpy()
+    return (np.rint(alpha) if source.array.dtype.kind == "u" else alpha).astype(source.array.dtype)

@@ -1,0 +1,175 @@
+"""Upscale: a super-resolution network over tiles, then an anti-aliased step down to the size that was asked for.
+
+The result is computed tile by tile of its own grid, each from as much of the source as the network and the resampling
+filter can see, so that tiles equal the whole and memory stays bounded by source, result and one tile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.client.errors import OptionError, OutOfMemory, TooLarge, WeightsNotFinite
+from engine.client.pixels import SIDE_MAX
+from engine.imaging import alpha as transparency
+from engine.imaging import colour, resize
+from engine.imaging.tiling import Span, pad_to, tiles
+from engine.store.cache import Model, ModelCache
+from engine.tasks import convert
+from engine.tasks.base import Picture, Reporter, TaskResult
+
+# Source pixels along a tile's side. Larger tiles waste less on context; smaller ones can be cancelled sooner.
+TILE = 192
+TILE_LEAST = 32
+
+
+def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: Reporter) -> TaskResult:
+    """Enlarge `source` by values["scale"], or to values["width"] x values["height"] (one may be left to the aspect).
+
+    Raises the errors of convert.check, OptionError for a size below the source's, TooLarge, OutOfMemory.
+    """
+    convert.check(source)
+    height, width = target_size(source, values)
+    reporter.plan = {"load": 2, "net": 96, "write": 2}
+    with reporter.phase("load"):
+        model = models.get("upscale", values["generator"])
+    notices: list[str] = []
+    # One pass of an x4 network reaches x4; beyond, the enlarged picture is enlarged once more.
+    steps = [(height, width)]
+    while steps[0][0] > source.height * model.card.scale or steps[0][1] > source.width * model.card.scale:
+        if len(steps) == 2:
+            raise OptionError(f"{width} x {height} is more than {model.card.scale**2} times the source's size.")
+        steps.insert(0, (source.height * model.card.scale, source.width * model.card.scale))
+    picture = source
+    for step_height, step_width in steps:
+        picture = _Enlargement(picture, step_height, step_width, model, notices).run(reporter)
+    info = model.info() | {"seconds": reporter.seconds, "notices": notices, "size": [width, height]}
+    return TaskResult([picture], info)
+
+
+def target_size(source: Picture, values: dict[str, Any]) -> tuple[int, int]:
+    """(height, width) of the result. Raises OptionError or TooLarge."""
+    width, height = values["width"], values["height"]
+    if width is None and height is None:
+        width, height = round(source.width * values["scale"]), round(source.height * values["scale"])
+    elif height is None:
+        height = max(1, round(source.height * width / source.width))
+    elif width is None:
+        width = max(1, round(source.width * height / source.height))
+    if width < source.width or height < source.height:
+        raise OptionError(
+            f"{width} x {height} is smaller than the picture ({source.width} x {source.height}); upscale only enlarges."
+        )
+    if max(width, height) > SIDE_MAX:
+        raise TooLarge(f"The result would be {width} x {height} pixels; a side may have at most {SIDE_MAX}.")
+    return height, width
+
+
+class _Enlargement:
+    """One pass of the network over one picture, to an exact size of at most `scale` times the source's."""
+
+    def __init__(self, source: Picture, height: int, width: int, model: Model, notices: list[str]) -> None:
+        self.source, self.height, self.width, self.model, self.notices = source, height, width, model, notices
+        self.scale = model.card.scale
+        try:
+            self.result = np.empty((height, width, source.array.shape[2]), source.array.dtype)
+        except MemoryError as error:
+            raise OutOfMemory(f"There is not enough memory for a result of {width} x {height} pixels.") from error
+
+    def run(self, reporter: Reporter) -> Picture:
+        source = self.source
+        work = list(tiles(source.height, source.width, TILE))
+        with reporter.phase("net", len(work)) as done:
+            for number, (rows, columns) in enumerate(work, 1):
+                self._tile(rows, columns)
+                done(number)
+        return Picture(self.result, source.linear, source.icc, source.exif, source.xmp)
+
+    def _tile(self, rows: Span, columns: Span) -> None:
+        """Compute the part of the result over these source rows and columns; in quarters when memory runs out."""
+        try:
+            self._compute(rows, columns)
+        except (MemoryError, RuntimeError) as error:
+            if not convert.out_of_memory(error):
+                raise
+        else:
+            return
+        # Outside the except block, so that the failed tile's tensors are freed before the retry.
+        if max(rows.size, columns.size) > TILE_LEAST:
+            self._notice("Memory ran short: smaller tiles were used.")
+            for down, right in tiles(rows.size, columns.size, -(-max(rows.size, columns.size) // 2)):
+                self._tile(
+                    Span(rows.start + down.start, rows.start + down.stop),
+                    Span(columns.start + right.start, columns.start + right.stop),
+                )
+        elif self.model.device.type != "cpu":
+            self.model.to_cpu()
+            self._notice("The GPU's memory was not enough: the CPU did the rest.")
+            self._tile(rows, columns)
+        else:
+            raise OutOfMemory("There is not enough memory for this picture, even in small tiles.")
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+
+    def _compute(self, rows: Span, columns: Span) -> None:
+        source, scale = self.source, self.scale
+        out_rows = Span(rows.start * self.height // source.height, rows.stop * self.height // source.height)
+        out_columns = Span(columns.start * self.width // source.width, columns.stop * self.width // source.width)
+        if out_rows.size == 0 or out_columns.size == 0:
+            return
+        first_row, down = resize.weights(source.height * scale, self.height, out_rows.start, out_rows.stop)
+        first_column, right = resize.weights(source.width * scale, self.width, out_columns.start, out_columns.stop)
+        # The stretch of the source that the filter and the network can see from here.
+        halo, multiple = self.model.halo, self.model.card.multiple
+        near_rows = Span(first_row // scale, -(-(first_row + down.shape[1]) // scale))
+        near_columns = Span(first_column // scale, -(-(first_column + right.shape[1]) // scale))
+        seen_rows = near_rows.widened(halo, source.height, multiple)
+        seen_columns = near_columns.widened(halo, source.width, multiple)
+        crop = source.array[seen_rows.start : seen_rows.stop, seen_columns.start : seen_columns.stop]
+        target = self.result[out_rows.start : out_rows.stop, out_columns.start : out_columns.stop]
+
+        rgb = convert.encoded(crop, source.linear)
+        if source.has_alpha:
+            if not crop[..., -1].any():
+                target[...] = 0
+                return
+            rgb = transparency.bleed(rgb, convert.unit(crop[..., -1:]))
+        large = self._network(rgb)
+        top, left = first_row - seen_rows.start * scale, first_column - seen_columns.start * scale
+        large = large[..., top : top + down.shape[1], left : left + right.shape[1]]
+        if (self.height, self.width) != (source.height * scale, source.width * scale):
+            large = resize.apply(large, down, right)
+        if source.array.dtype.kind == "u":
+            large = large.clamp(0, 1)
+        channels = 1 if source.array.shape[2] < 3 else 3
+        if channels == 1:
+            large = colour.luma(large)
+        target[..., :channels] = convert.samples(large, source.array.dtype, source.linear)
+        if source.has_alpha:
+            target[..., -1:] = self._alpha(out_rows, out_columns)
+
+    def _network(self, rgb: Tensor) -> Tensor:
+        """The network on display-encoded RGB [1, 3, h, w], its input within 0..1; what lies beyond is added again."""
+        inside = rgb.clamp(0, 1)
+        height, width = rgb.shape[2] * self.scale, rgb.shape[3] * self.scale
+        large = self.model(pad_to(inside, self.model.card.multiple))[..., :height, :width]
+        beyond = rgb - inside
+        if bool(beyond.any()):
+            large = large + resize.resize(beyond, height, width)
+        if not bool(torch.isfinite(large).all()):
+            raise WeightsNotFinite(f"The network {self.model.name} gave values that are not numbers.")
+        return large
+
+    def _alpha(self, rows: Span, columns: Span) -> np.ndarray:
+        """The source's alpha, resized once, for this part of the result."""
+        first_row, down = resize.weights(self.source.height, self.height, rows.start, rows.stop)
+        first_column, right = resize.weights(self.source.width, self.width, columns.start, columns.stop)
+        crop = self.source.array[
+            first_row : first_row + down.shape[1], first_column : first_column + right.shape[1], -1:
+        ]
+        return convert.samples(resize.apply(convert.unit(crop), down, right).clamp(0, 1), crop.dtype, linear=False)
