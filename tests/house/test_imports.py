@@ -1,0 +1,70 @@
+"""Imports go one way. What each part of the engine may use, read from the sources and tried in fresh interpreters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.tree import ROOT, imported, sources
+
+# part -> (parts of the engine it may import, outside packages it may import). Everybody may use client and itself.
+RULES: dict[str, tuple[str, str]] = {
+    "client": ("", ""),
+    "paths": ("", "platformdirs"),
+    "imaging": ("", "torch numpy"),
+    "nn": ("", "torch numpy"),
+    "generators": ("nn imaging", "torch numpy"),
+    "store": ("generators paths", "torch numpy safetensors"),
+    "tasks": ("imaging generators store", "torch numpy"),
+    "files": ("tasks imaging", "numpy PIL tifffile"),
+    "server": ("tasks store paths", "zmq numpy torch"),
+    "api": ("tasks store files server paths generators", "torch numpy PIL"),
+    "train": ("generators store imaging nn paths", "torch numpy PIL safetensors tensorboard skimage"),
+    "demo": ("api files store paths", "numpy PIL skimage rich"),
+    "cli": ("api files server store tasks generators train demo paths", "typer click rich numpy PIL torch"),
+    "__init__": ("api", ""),
+    "__main__": ("cli", ""),
+}
+
+
+def part_of(path):
+    return path.parts[1].removesuffix(".py")
+
+
+def modules_of_engine():
+    return {part_of(p) for p in sources()}
+
+
+@pytest.mark.parametrize("path", sources(), ids=str)
+def test_imports_go_one_way(path):
+    part = part_of(path)
+    assert part in RULES, f"{path}: say in this test what {part} may import"
+    inside, outside = (set(names.split()) for names in RULES[part])
+    known = modules_of_engine()
+    for name in imported(path):
+        top, _, rest = name.partition(".")
+        if top == "engine":
+            target = rest.partition(".")[0]
+            if target in known:
+                assert target in inside | {"client", part}, f"{path}: {part} may not import engine.{target}"
+        elif top not in sys.stdlib_module_names:
+            assert top in outside, f"{path}: {part} may not import {top}"
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("engine", "torch numpy zmq PIL typer rich"),
+        ("engine.cli", "torch numpy zmq PIL"),
+        ("engine.server.broker", "torch numpy PIL typer rich"),
+        ("engine.client.session", "torch numpy zmq PIL typer rich platformdirs"),
+        ("engine.train", "zmq typer"),
+    ],
+)
+def test_what_an_import_leaves_alone(module, absent):
+    code = f"import sys, {module}; print(*sorted(set(sys.argv[1].split()) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code, absent], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
