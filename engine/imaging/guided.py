@@ -27,7 +27,7 @@ class ChromaUpsampler:
     def __init__(self, chroma: Tensor, guide: Tensor, height: int, width: int) -> None:
         self.height, self.width = height, width
         guide_height, guide_width = guide.shape[-2:]
-        wanted = resize.resize(chroma, guide_height, guide_width)
+        wanted = resize.bicubic(chroma, guide_height, guide_width)
         # The window spans about three of the network's own pixels: what it cannot place better than that is snapped to edges.
         radius = max(2, round(1.5 * guide_height / chroma.shape[-2]))
         mean_y, mean_uv = _box(guide, radius), _box(wanted, radius)

@@ -1,19 +1,23 @@
-"""Keys 1981 bicubic interpolation (a = -1/2), anti-aliased when it reduces, in the convention of MATLAB's imresize.
+"""Keys 1981, Cubic Convolution Interpolation (a = -1/2), with anti-aliasing as MATLAB's imresize does it: the resampling of
+the super-resolution literature. Pictures are [..., H, W] floating-point tensors.
 
-Pixel centres at half-integers, the kernel stretched by the reduction factor, weights normalised, the border mirrored with
-the edge pixel repeated. Rows or columns of the result may be asked for alone, so that a large picture is resized in parts
-that equal the whole.
+Pixel centres lie at half-integers, the kernel is stretched by the reduction factor, weights are normalised, edges are
+mirrored with the edge pixel repeated. Rows or columns of a result may be asked for alone: parts equal the whole.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+_BLOCK = 64  # outputs made by one matrix product: large enough to be fast, small enough to keep the matrices small
+
 
 def _cubic(x: Tensor) -> Tensor:
+    """Keys' kernel with a = -0.5, support [-2, 2]."""
     x = x.abs()
     near = (1.5 * x - 2.5) * x * x + 1.0
     far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
@@ -27,13 +31,13 @@ def weights(size: int, target: int, start: int = 0, stop: int | None = None) -> 
     """
     stop = target if stop is None else stop
     scale = target / size
-    stretch = max(1.0, 1.0 / scale)
+    stretch = max(1.0, 1.0 / scale)  # above 1 the kernel is widened: that is the anti-aliasing
     centres = (torch.arange(start, stop, dtype=torch.float64) + 0.5) / scale - 0.5
     reach = math.ceil(2 * stretch) + 1
     places = centres.floor().long()[:, None] + torch.arange(-reach, reach + 1)
     values = _cubic((centres[:, None] - places) / stretch)
     values = values / values.sum(1, keepdim=True)
-    # Mirrored at both borders, the edge sample repeated; a line shorter than the kernel is mirrored again and again.
+    # Mirrored at both borders; a line shorter than the kernel is mirrored again and again.
     places = places.remainder(2 * size)
     places = torch.where(places < size, places, 2 * size - 1 - places)
     used = places[values != 0]
@@ -48,6 +52,28 @@ def apply(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return rows.to(x) @ x @ columns.to(x).mT
 
 
-def resize(x: Tensor, height: int, width: int) -> Tensor:
-    """x [..., H, W] resized to [..., height, width]. Values may overshoot their range a little; the caller clamps."""
-    return apply(x, weights(x.shape[-2], height)[1], weights(x.shape[-1], width)[1])
+@lru_cache(maxsize=64)
+def _blocks(size: int, target: int) -> tuple[tuple[int, Tensor], ...]:
+    """weights() of a whole line, in blocks of outputs, transposed: matrix [span, outputs]."""
+    parts = [weights(size, target, at, min(target, at + _BLOCK)) for at in range(0, target, _BLOCK)]
+    return tuple((first, matrix.t().contiguous()) for first, matrix in parts)
+
+
+def _along_last(x: Tensor, target: int) -> Tensor:
+    if x.shape[-1] == target:
+        return x
+    parts = [x[..., first : first + len(matrix)] @ matrix.to(x) for first, matrix in _blocks(x.shape[-1], target)]
+    return torch.cat(parts, dim=-1)
+
+
+def bicubic(x: Tensor, height: int, width: int) -> Tensor:
+    """Resize [..., H, W] to [..., height, width], anti-aliased when it shrinks. Values may overshoot their range."""
+    # Rows first when the picture gets lower, so that the wider pass runs on less.
+    x = _along_last(x.transpose(-1, -2), height).transpose(-1, -2)
+    return _along_last(x, width)
+
+
+def downscaled(x: Tensor, factor: int) -> Tensor:
+    """The low-resolution version of a picture in [0, 1], as an 8-bit file would hold it: [..., H/factor, W/factor]."""
+    small = bicubic(x, x.shape[-2] // factor, x.shape[-1] // factor)
+    return (small.clamp(0, 1) * 255).round() / 255

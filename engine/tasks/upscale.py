@@ -160,7 +160,7 @@ class _Enlargement:
         large = self.model(pad_to(inside, self.model.card.multiple))[..., :height, :width]
         beyond = rgb - inside
         if bool(beyond.any()):
-            large = large + resize.resize(beyond, height, width)
+            large = large + resize.bicubic(beyond, height, width)
         if not bool(torch.isfinite(large).all()):
             raise WeightsNotFinite(f"The network {self.model.name} gave values that are not numbers.")
         return large
