@@ -35,7 +35,11 @@ class ChromaUpsampler:
         variance = _box(guide * guide, radius) - mean_y * mean_y
         slope = covariance / (variance.clamp_min(0) + EPSILON)
         offset = mean_uv - slope * mean_y
-        self._coefficients = _box(torch.cat((slope, offset), 1), radius)
+        slope, offset = _box(slope, radius), _box(offset, radius)
+        # The windows' means soften small coloured things: what is missing at the network's own size is added again.
+        missing = chroma - resize.bicubic(slope * guide + offset, *chroma.shape[-2:])
+        offset = offset + resize.bicubic(missing, guide_height, guide_width)
+        self._coefficients = torch.cat((slope, offset), 1)
         self._columns = resize.weights(guide_width, width)[1]
 
     def rows(self, luma: Tensor, start: int) -> Tensor:

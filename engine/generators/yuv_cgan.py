@@ -1,0 +1,420 @@
+"""Goodfellow 2014 / Isola 2017 in YUV: the Coruña 2020 thesis (section 1), a conditional GAN that paints old photographs.
+
+The grey photograph is the Y of the result; the network predicts only U and V from Y, Gaussian noise and colour hints.
+`Generator()` is the thesis' own network for 256x256 (64 filters, doubling, stride-2 convolutions, transposed
+convolutions, dropout in the first up blocks). Where `CONFIG`, the compact flagship for CPUs, differs from it, by
+configuration only:
+
+* three more input planes, the hints (U, V, mask): the thesis has none (both networks here take them);
+* bilinear upsampling and a 3x3 convolution instead of transposed convolutions (no checkerboards), and the input joined
+  again at full size before the last convolution;
+* residual blocks in the deeper levels, and a global context (mean of the deepest level through a small dense network,
+  as in Iizuka 2016), which let a small network see what the picture shows;
+* the noise enters once more at the deepest level, as block means of unit variance, so that a seed can change the
+  colour of a whole object and not only the grain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.generators.base import Card, Port
+from engine.imaging import colour, hints
+from engine.nn.squeezenet import SqueezeNet
+from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
+
+if TYPE_CHECKING:
+    from engine.train.data import PictureStore
+
+IN_CHANNELS = 5  # y, noise, hint u, hint v, hint mask
+
+CARD = Card(
+    name="yuv_cgan",
+    task="colorize",
+    title="Photo colorizer (YUV conditional GAN)",
+    paper="Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks",
+    thesis="A Coruña 2020: colorizing old photographs with a conditional GAN in YUV",
+    inputs=(
+        Port("y", 1, 0.0, 1.0, "luma of the photograph, BT.601, gamma-encoded"),
+        Port("noise", 1, -6.0, 6.0, "Gaussian noise of mean 0 and deviation 1, made from the seed"),
+        Port("hints", 3, -1.0, 1.0, "the artist's colours: U/0.436 and V/0.615 where the mask (0 to 1) is set, else 0"),
+    ),
+    output=Port("uv", 2, -1.0, 1.0, "chroma of the result: U/0.436 and V/0.615"),
+    multiple=32,
+    working_size=96,
+)
+
+# The compact flagship. Weights files carry their own config; this is the one that the shipped file was trained with.
+CONFIG: dict[str, object] = {
+    "base": 32,
+    "depth": 5,
+    "max_filters": 256,
+    "upsample": "bilinear",
+    "residual": [0, 1, 2, 3, 1],
+    "dropout": 0.0,
+    "context": True,
+}
+
+
+class _Residual(nn.Module):
+    """[N, C, H, W] -> the same: two 3x3 convolutions with batch norm, added to their input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = F.leaky_relu(self.norm1(self.conv1(x)), 0.2)
+        return F.leaky_relu(x + self.norm2(self.conv2(inner)), 0.2)
+
+
+class _Down(nn.Module):
+    """[N, C, H, W] -> [N, C', H/2, W/2]: convolution of stride 2, batch norm (not in the outermost), LeakyReLU, residuals."""
+
+    def __init__(self, inside: int, out: int, norm: bool, residual: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inside, out, 4, 2, 1, bias=not norm)
+        self.norm = nn.BatchNorm2d(out) if norm else nn.Identity()
+        self.blocks = nn.Sequential(*[_Residual(out) for _ in range(residual)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(F.leaky_relu(self.norm(self.conv(x)), 0.2))
+
+
+class _UpTranspose(nn.Module):
+    """[N, C, H, W], skip [N, S, 2H, 2W] -> [N, C' + S, 2H, 2W]: transposed convolution, batch norm, dropout, ReLU, concatenation."""
+
+    def __init__(self, inside: int, skip: int, out: int, dropout: float) -> None:
+        super().__init__()
+        self.channels = out + skip
+        self.conv = nn.ConvTranspose2d(inside, out, 4, 2, 1, bias=False)
+        self.norm = nn.BatchNorm2d(out)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return torch.cat((F.relu(self.dropout(self.norm(self.conv(x)))), skip), 1)
+
+
+class _UpBilinear(nn.Module):
+    """[N, C, H, W], skip [N, S, 2H, 2W] -> [N, C', 2H, 2W]: 1x1 convolution, bilinear, concatenation, 3x3, batch norm, ReLU."""
+
+    def __init__(self, inside: int, skip: int, out: int, dropout: float) -> None:
+        super().__init__()
+        self.channels = out
+        self.reduce = nn.Conv2d(inside, out, 1)
+        self.conv = nn.Conv2d(out + skip, out, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(out)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = F.interpolate(self.reduce(x), scale_factor=2, mode="bilinear", align_corners=False)
+        return F.relu(self.dropout(self.norm(self.conv(torch.cat((x, skip), 1)))))
+
+
+class _HeadTranspose(nn.Module):
+    """The thesis' last layer: [N, C, H, W] -> [N, 2, 2H, 2W] by one transposed convolution; the input is not used again."""
+
+    def __init__(self, inside: int) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(inside, 2, 4, 2, 1)
+
+    def forward(self, x: Tensor, start: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+class _HeadBilinear(nn.Module):
+    """[N, C, H, W], the network's input [N, 5, 2H, 2W] -> [N, 2, 2H, 2W], with few channels at full size."""
+
+    def __init__(self, inside: int, width: int = 16) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(inside, width, 1)
+        self.conv = nn.Conv2d(width + IN_CHANNELS, width, 3, padding=1)
+        self.out = nn.Conv2d(width, 2, 3, padding=1)
+
+    def forward(self, x: Tensor, start: Tensor) -> Tensor:
+        x = F.interpolate(self.reduce(x), scale_factor=2, mode="bilinear", align_corners=False)
+        return self.out(F.relu(self.conv(torch.cat((x, start), 1))))
+
+
+class _Context(nn.Module):
+    """[N, C, H, W] -> the same plus one vector for the whole picture, made from its mean (Iizuka 2016's global features)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.dense1 = nn.Linear(channels, channels)
+        self.dense2 = nn.Linear(channels, channels)
+        self.noise = nn.Conv2d(1, channels, 1, bias=False)
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        vector = self.dense2(F.relu(self.dense1(x.mean((2, 3)))))
+        return x + vector[:, :, None, None] + self.noise(noise)
+
+
+class Generator(nn.Module):
+    """Y, noise and hints -> U and V. Every size is a parameter; the defaults are the thesis' network.
+
+    base: filters of the first level, doubling up to max_filters; depth: number of stride-2 levels (sides must be a
+    multiple of 2**depth); upsample: "transpose" or "bilinear"; residual: number of residual blocks in each level, from
+    the outermost; dropout: in the three innermost up blocks; context: the global vector and the deep noise;
+    saturation: a fixed factor on the output, chosen on validation pictures taken from the training set.
+    """
+
+    def __init__(
+        self,
+        base: int = 64,
+        depth: int = 8,
+        max_filters: int = 512,
+        upsample: str = "transpose",
+        residual: Sequence[int] = (),
+        dropout: float = 0.5,
+        context: bool = False,
+        saturation: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if upsample not in ("transpose", "bilinear"):
+            raise ValueError(f"upsample must be 'transpose' or 'bilinear', not {upsample!r}")
+        up, head = (_UpTranspose, _HeadTranspose) if upsample == "transpose" else (_UpBilinear, _HeadBilinear)
+        sizes = [min(base * 2**level, max_filters) for level in range(depth)]
+        blocks = [*residual, *[0] * depth]
+        self.depth, self.sizes, self.saturation = depth, sizes, saturation
+        self.downs = nn.ModuleList(
+            _Down(IN_CHANNELS if i == 0 else sizes[i - 1], sizes[i], 0 < i < depth - 1 or blocks[i] > 0, blocks[i])
+            for i in range(depth)
+        )
+        self.context = _Context(sizes[-1]) if context else None
+        ups: list[nn.Module] = []
+        channels = sizes[-1]
+        for i in range(depth - 2, -1, -1):
+            block = up(channels, sizes[i], sizes[i], dropout if depth - 2 - i < 3 else 0.0)
+            channels = block.channels
+            ups.append(block)
+        self.ups = nn.ModuleList(ups)
+        self.head = head(channels)
+
+    def forward(self, y: Tensor, noise: Tensor, hints: Tensor) -> Tensor:
+        """y [N, 1, H, W] in [0, 1], noise [N, 1, H, W], hints [N, 3, H, W] in [-1, 1] -> uv [N, 2, H, W] in [-1, 1]."""
+        return self.forward_with_levels(y, noise, hints)[0]
+
+    def forward_with_levels(self, y: Tensor, noise: Tensor, hints: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The same, and what each encoder level made of the input, from the outermost: [N, C, H / 2**(i+1), ...]."""
+        start = torch.cat((2.0 * y - 1.0, noise, hints), 1)
+        x, levels = start, []
+        for down in self.downs:
+            x = down(x)
+            levels.append(x)
+        if self.context is not None:
+            block = 2**self.depth  # the mean of block x block normal values has deviation 1/block
+            x = self.context(x, F.avg_pool2d(noise, block) * block)
+        for up, skip in zip(self.ups, reversed(levels[:-1]), strict=True):
+            x = up(x, skip)
+        uv = torch.tanh(self.head(x, start).float())
+        if self.saturation != 1.0:
+            uv = (uv * self.saturation).clamp(-1.0, 1.0)
+        return uv, levels
+
+
+class Discriminator(nn.Module):
+    """Conditional PatchGAN: uv [N, 2, H, W] and y [N, 1, H, W] -> one logit a patch, [N, 1, H/8 - 2, W/8 - 2].
+
+    That is 30x30 for 256x256. Three 3x3 convolutions of stride 2, batch norm but in the first, LeakyReLU 0.2, and one
+    3x3 convolution without padding; each logit sees 31x31 pixels.
+    """
+
+    def __init__(self, base: int = 64, levels: int = 3, max_filters: int = 512) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inside = 3
+        for level in range(levels):
+            out = min(base * 2**level, max_filters)
+            layers.append(nn.Conv2d(inside, out, 3, 2, 1, bias=level == 0))
+            layers += [nn.BatchNorm2d(out)] if level else []
+            layers.append(nn.LeakyReLU(0.2))
+            inside = out
+        layers.append(nn.Conv2d(inside, 1, 3))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, uv: Tensor, y: Tensor) -> Tensor:
+        """uv [N, 2, H, W] in [-1, 1], y [N, 1, H, W] in [0, 1] -> logits, high where it takes the chroma for real."""
+        return self.layers(torch.cat((uv, 2.0 * y - 1.0), 1))
+
+
+# ---- training ------------------------------------------------------------------------------------------------------
+
+
+class Recipe(BaseRecipe):
+    """The thesis' losses after a regression start (NoGAN, Antic 2018), for few cores and little time.
+
+    Phases "small" and "large" regress the chroma at two sizes: the Euclidean distance in Lab's ab plane, weighted by
+    how colourful the truth is (against the brown veil, as Zhang 2016 rebalances), plus the thesis' 5*L1 + 5*L2 on UV.
+    With a teacher (the path of SqueezeNet's weights) the deeper levels also learn to predict its features of the colour
+    picture, so that the net sees what things are. Phase "gan" adds the discriminator: BCE, flipped labels in its first part, instance
+    noise that decays, and of two noises the one that comes closer to the truth, so that the noise comes to mean something.
+    """
+
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
+        "small": 64,  # training sizes in pixels
+        "large": 96,
+        "rate": 2e-3,
+        "gan_rate": 2e-4,
+        "decay": 0.02,
+        "rarity": 0.4,
+        "l1": 5.0,
+        "l2": 5.0,
+        "adversarial": 0.02,
+        "flip_until": 0.1,  # of the phase: real = 0 and fake = 1 until then
+        "instance_noise": 0.1,
+        "hinted": 0.5,  # share of samples with hints
+        "teacher": "",
+        "distil": 0.3,
+        "discriminator": 48,  # base filters
+    }
+    PHASES = (Phase("small", 0.5), Phase("large", 0.33), Phase("gan", 0.17))
+    crop = 256
+
+    def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(generator, options)
+        assert isinstance(generator, Generator)
+        self.net: Generator = generator
+        self.discriminator = Discriminator(self.options["discriminator"])
+        self.teacher: SqueezeNet | None = None
+        self.students = nn.ModuleList()
+        if self.options["teacher"]:
+            self.teacher = SqueezeNet(self.options["teacher"], ("fire5", "fire9"))
+            for level, features in ((2, 256), (3, 512)):
+                self.students.append(nn.Conv2d(self.net.sizes[level], features, 1))
+
+    def nets(self) -> dict[str, nn.Module]:
+        nets = {"generator": self.generator, "discriminator": self.discriminator}
+        return {**nets, "students": self.students} if self.teacher else nets
+
+    def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
+        rate = self.options["gan_rate" if phase.name == "gan" else "rate"] * (0.5 if phase.name == "large" else 1.0)
+        beta = 0.5 if phase.name == "gan" else 0.9
+        made: dict[str, torch.optim.Optimizer] = {}
+        for name, net in self.nets().items():
+            made[name] = torch.optim.AdamW(net.parameters(), rate, (beta, 0.99), weight_decay=self.options["decay"])
+        self._students_optimizer = made.get("students")
+        return made
+
+    def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
+        """Nearly whole pictures (squares of 80 to 100 % of the shortest side) at the large training size."""
+        side = int(torch.randint(self.crop * 4 // 5, self.crop + 1, (), generator=rng))
+        large = self.options["large"]
+        rgb = _resize(store.crops(size, side, rng), large)
+        uv = colour.scale_uv(colour.rgb_to_yuv(rgb)[:, 1:])
+        noise = torch.randn(size, 2, large, large, generator=rng).to(rgb.device)
+        gamma = torch.exp(torch.randn(size, 1, 1, 1, generator=rng) * 0.15).to(rgb.device)
+        hinted = hints.simulate(uv.cpu(), rng, self.options["hinted"]).to(rgb.device)
+        return {"rgb": rgb, "noise": noise, "gamma": gamma, "hints": hinted}
+
+    def _inputs(self, batch: Batch, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """rgb, y as the net sees it (a random gamma: old prints differ in contrast), true uv, noises, hints; at `size`."""
+        rgb = batch["rgb"]
+        cut = [batch["noise"][:, :, :size, :size], batch["hints"]]
+        if size != rgb.shape[-1]:
+            rgb = F.interpolate(rgb, size=(size, size), mode="area")
+            mask = F.adaptive_max_pool2d(cut[1][:, 2:], size)
+            uv = F.interpolate(cut[1], size=(size, size), mode="area")
+            cut[1] = torch.cat((uv[:, :2] / uv[:, 2:].clamp_min(1e-6) * mask, mask), 1)
+        yuv = colour.rgb_to_yuv(rgb)
+        return rgb, yuv[:, :1].clamp(0, 1) ** batch["gamma"], colour.scale_uv(yuv[:, 1:]), cut[0], cut[1]
+
+    def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
+        if moment.phase.name == "gan":
+            return self._gan_step(batch, update, moment)
+        rgb, y, uv, noise, planes = self._inputs(batch, self.options[moment.phase.name])
+        made, levels = self.net.forward_with_levels(y, noise[:, :1], planes)
+        loss, scalars = self._regression(rgb, made, uv)
+        if self.teacher:
+            distilled = self._distil(batch["rgb"], levels)
+            loss, scalars["distil"] = loss + self.options["distil"] * distilled, distilled.detach()
+        update("generator", loss)
+        if self._students_optimizer:  # its gradients came with the generator's
+            self._students_optimizer.step()
+            self._students_optimizer.zero_grad(set_to_none=True)
+        return scalars
+
+    def _regression(self, rgb: Tensor, made: Tensor, uv: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        with torch.autocast(rgb.device.type, enabled=False):
+            y = colour.luma(rgb)
+            truth = colour.rgb_to_lab(rgb)[:, 1:]
+            painted = colour.rgb_to_lab(colour.yuv_to_rgb(torch.cat((y, colour.unscale_uv(made)), 1)).clamp(0, 1))[:, 1:]
+            distance = ((painted - truth).square().sum(1) + 0.01).sqrt()
+            chroma = truth.norm(dim=1)
+            weight = 1.0 + self.options["rarity"] * (chroma / 20.0).clamp(max=3.0)
+            pixels = self.options["l1"] * (made - uv).abs().mean() + self.options["l2"] * (made - uv).square().mean()
+            loss = (distance * weight).mean() / 20.0 + 0.2 * pixels
+            ratio = painted.detach().norm(dim=1).mean() / chroma.mean()
+        return loss, {"ab_error": distance.mean().detach(), "chroma": ratio, "uv": pixels.detach()}
+
+    def _distil(self, rgb: Tensor, levels: list[Tensor]) -> Tensor:
+        """Mean squared error of the teacher's features (square roots, in units of their variance), over two levels."""
+        assert self.teacher is not None
+        with torch.no_grad():
+            wanted = self.teacher(F.interpolate(rgb, size=(128, 128), mode="bilinear", align_corners=False))
+        total = torch.zeros((), device=rgb.device)
+        for student, level, target in zip(self.students, levels[2:4], wanted, strict=True):
+            target = F.interpolate(target.float().sqrt(), level.shape[2:], mode="bilinear", align_corners=False)
+            total = total + F.mse_loss(student(level).float(), target) / target.var().clamp_min(1e-3)
+        return total / len(self.students)
+
+    def _gan_step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
+        rgb, y, uv, noise, planes = self._inputs(batch, self.options["large"])
+        with torch.no_grad():
+            errors = torch.stack([(self.net(y, n, planes) - uv).abs().mean((1, 2, 3)) for n in noise.split(1, 1)])
+        best = noise.gather(1, errors.argmin(0).view(-1, 1, 1, 1).expand(-1, 1, *noise.shape[2:]))
+        made = self.net(y, best, planes)
+        blur = self.options["instance_noise"] * (1.0 - moment.phase_progress)
+
+        def judge(chroma: Tensor, real: float) -> Tensor:
+            logits = self.discriminator(chroma + blur * torch.randn_like(chroma), y).float()
+            return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, real))
+
+        flipped = moment.phase_progress < self.options["flip_until"]
+        loss_d = judge(uv, 0.0 if flipped else 1.0) + judge(made.detach(), 1.0 if flipped else 0.0)
+        update("discriminator", loss_d)
+        loss, scalars = self._regression(rgb, made, uv)
+        fooled = judge(made, 0.0 if flipped else 1.0)
+        update("generator", loss + self.options["adversarial"] * fooled)
+        return {**scalars, "d": loss_d.detach() / 2, "fooled": fooled.detach()}
+
+    def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
+        """Rows of grey, hints' mask, result, truth."""
+        rgb, _, _, noise, planes = self._inputs(batch, self.options["large"])
+        y = colour.luma(rgb)
+        uv = colour.clamp_chroma(y, colour.unscale_uv(generator(y, noise[:, :1], planes).float()))
+        made = colour.yuv_to_rgb(torch.cat((y, uv), 1))
+        grey = y.expand(-1, 3, -1, -1)
+        return torch.cat((grey, (grey + planes[:, 2:]).clamp(0, 1), made, rgb), 3)
+
+    def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
+        """Without hints, on centred squares at the large size: gain over grey in percent, then chroma as a share of the truth's."""
+        size, error, grey, chroma = self.options["large"], 0.0, 0.0, 0.0
+        noise = torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(0)).to(store.device)
+        for index in range(len(store)):
+            picture = store.picture(index)
+            side = min(picture.shape[1:])
+            top, left = (picture.shape[1] - side) // 2, (picture.shape[2] - side) // 2
+            rgb = _resize(picture[None, :, top : top + side, left : left + side], size)
+            y = colour.luma(rgb)
+            uv = colour.unscale_uv(generator(y, noise, y.new_zeros(1, 3, size, size)).float())
+            made = colour.yuv_to_rgb(torch.cat((y, colour.clamp_chroma(y, uv)), 1)).clamp(0, 1)
+            painted, truth = colour.rgb_to_lab(made)[:, 1:], colour.rgb_to_lab(rgb)[:, 1:]
+            error += float((painted - truth).norm(dim=1).mean())
+            grey += float(truth.norm(dim=1).mean())
+            chroma += float(painted.norm(dim=1).mean())
+        return {"gain_percent": 100 * (1 - error / grey), "chroma_share": chroma / grey}
+
+
+def _resize(pictures: Tensor, side: int) -> Tensor:
+    """[N, 3, S, S] uint8 -> [N, 3, side, side] in [0, 1], antialiased."""
+    rgb = F.interpolate(pictures.float() / 255.0, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+    return rgb.clamp(0, 1).contiguous(memory_format=torch.channels_last)
