@@ -1,0 +1,227 @@
+"""Ledig 2017, SRGAN, and the UNLP 2020 thesis (section 5): four times larger, with detail instead of blur.
+
+`Generator(**THESIS)` is the thesis' own network (9x9 ends, 16 blocks with batch norm, nearest upsampling, tanh);
+`**PAPER` has the paper's pixel shuffle instead. `CONFIG`, the compact flagship for CPUs, differs by configuration only:
+no batch norm and 3x3 ends (EDSR, Lim 2017), all four-fold enlargement in the last convolution, and the bicubic
+enlargement added to the output, so that the network learns only what bicubic lacks. The losses differ too: see Recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.generators.base import Card, Port
+from engine.imaging.resize import downscaled
+from engine.nn.blocks import Nearest, conv, normalization
+from engine.nn.losses import real_or_fake, luma_of
+from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
+
+SCALE = 4
+
+CARD = Card(
+    name="srgan",
+    task="upscale",
+    title="Photo enlarger x4 (SRGAN)",
+    paper="Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
+    thesis="UNLP 2020: super-resolution with generative adversarial networks",
+    inputs=(Port("rgb", 3, 0.0, 1.0, "the picture, sRGB, gamma-encoded"),),
+    output=Port("rgb", 3, 0.0, 1.0, "the picture four times larger; values may overshoot a little: clamp them"),
+    scale=SCALE,
+    tiled=True,
+)
+
+# The compact flagship. Weights files carry their own config.
+CONFIG: dict[str, Any] = {
+    "channels": 64,
+    "blocks": 5,
+    "norm": "none",
+    "kernel": 3,
+    "upsampling": "direct",
+    "skip": True,
+}
+THESIS: dict[str, Any] = {**CONFIG, "blocks": 16, "norm": "batch", "kernel": 9, "upsampling": "nearest", "skip": False}
+PAPER: dict[str, Any] = {**THESIS, "upsampling": "shuffle"}
+
+
+class _Block(nn.Module):
+    """[N, C, H, W] -> the same: conv, norm, PReLU, conv, norm, added to its input."""
+
+    def __init__(self, channels: int, kind: str) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = conv(channels, channels), normalization(kind, channels)
+        self.act = nn.PReLU(channels)
+        self.conv2, self.norm2 = conv(channels, channels), normalization(kind, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.norm2(self.conv2(self.act(self.norm1(self.conv1(x)))))
+
+
+class Generator(nn.Module):
+    """[N, 3, H, W] in [0, 1] -> [N, 3, 4H, 4W], about [0, 1].
+
+    channels: width of every layer. blocks: residual blocks. norm: "batch" or "none". kernel: side of the first and
+    last convolutions. upsampling: "nearest" (thesis: twice nearest x2 and a convolution), "shuffle" (paper: twice a
+    convolution and pixel shuffle x2) or "direct" (the last convolution makes all 4x4 pixels). skip: add the bicubic
+    enlargement, otherwise end in tanh as the thesis does.
+    """
+
+    def __init__(
+        self,
+        channels: int = 64,
+        blocks: int = 16,
+        norm: str = "batch",
+        kernel: int = 9,
+        upsampling: str = "nearest",
+        skip: bool = False,
+    ) -> None:
+        super().__init__()
+        self.upsampling, self.skip, self.kernel = upsampling, skip, kernel
+        self.head, self.head_act = conv(3, channels, kernel), nn.PReLU(channels)
+        self.body = nn.Sequential(*[_Block(channels, norm) for _ in range(blocks)])
+        self.body_conv, self.body_norm = conv(channels, channels), normalization(norm, channels)
+        grow: list[nn.Module] = []
+        for _ in range(0 if upsampling == "direct" else 2):
+            if upsampling == "nearest":
+                # The thesis gives these convolutions 256 filters whatever follows; so does the width here scale.
+                grow += [Nearest(2), conv(channels if not grow else 4 * channels, 4 * channels), nn.PReLU(4 * channels)]
+            elif upsampling == "shuffle":
+                grow += [conv(channels, 4 * channels), nn.PixelShuffle(2), nn.PReLU(channels)]
+            else:
+                raise ValueError(f"there is no upsampling called {upsampling!r}: nearest, shuffle or direct")
+        self.grow = nn.Sequential(*grow)
+        last = 4 * channels if upsampling == "nearest" else channels
+        self.tail = conv(last, 3 * SCALE**2 if upsampling == "direct" else 3, kernel)
+        self._start_at_bicubic()
+
+    def _start_at_bicubic(self) -> None:
+        """Small residual branches and, with the skip, a small tail: training starts from the bicubic enlargement."""
+        with torch.no_grad():
+            for block in self.body:
+                block.conv2.weight *= 0.3  # type: ignore[operator, union-attr]
+            if self.skip:
+                self.tail.weight *= 0.1
+                self.tail.bias.zero_()  # type: ignore[union-attr]
+
+    def halo(self) -> int:
+        """Input pixels around a tile that its output depends on: the radius of the receptive field."""
+        radius = self.kernel // 2  # counted from the output inwards, in pixels of the size reached
+        if self.upsampling == "nearest":
+            for _ in range(2):
+                radius = -(-(radius + 1) // 2)
+        elif self.upsampling == "shuffle":
+            for _ in range(2):
+                radius = -(-radius // 2) + 1
+        radius += 1 + 2 * len(self.body) + self.kernel // 2
+        return max(radius, 3)  # 3: the bicubic skip, where the network is tiny
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        # With the skip, inputs are centred and the output is a correction; without it, tanh as in the thesis.
+        first = self.head_act(self.head(rgb - 0.5 if self.skip else 2 * rgb - 1))
+        x = first + self.body_norm(self.body_conv(self.body(first)))
+        x = self.tail(self.grow(x))
+        if self.upsampling == "direct":
+            x = F.pixel_shuffle(x, SCALE)
+        if not self.skip:
+            return (torch.tanh(x) + 1) / 2
+        return x + F.interpolate(rgb.float(), scale_factor=SCALE, mode="bicubic", antialias=True)
+
+
+class Discriminator(nn.Module):
+    """[N, 3, size, size] in [0, 1] -> [N, 1] logits (real above 0). Thesis: channels 64, dense 1024, size 256."""
+
+    def __init__(self, channels: int = 64, dense: int = 1024, size: int = 256) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = 3
+        for index in range(8):
+            outputs = channels * 2 ** (index // 2)
+            layers += [conv(inputs, outputs, 3, 1 + index % 2)]
+            layers += [nn.BatchNorm2d(outputs)] if index else []
+            layers += [nn.LeakyReLU(0.2)]
+            inputs = outputs
+        side = -(-size // 16)
+        layers += [nn.Flatten(), nn.Linear(inputs * side * side, dense), nn.LeakyReLU(0.2), nn.Linear(dense, 1)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        result: Tensor = self.layers(2 * rgb - 1)
+        return result
+
+
+class Recipe(BaseRecipe):
+    """Phase "psnr": the absolute difference, mostly of the luma, where sharpness is seen and measured. Phase "gan"
+    (with --set gan=SHARE): the same content loss plus 1e-3 times the adversarial loss, as the paper weighs it.
+    """
+
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
+        "patch": 48,  # side of the low-resolution patches
+        "luma": 0.7,  # share of the luma's error in the content loss, the rest is RGB
+        "lr": 0.03,  # Muon, hidden layers
+        "adam_lr": 1e-3,  # the others
+        "gan": 0.0,  # share of the training in the phase "gan"; 0 trains for fidelity alone
+        "adversarial": 1e-3,
+    }
+
+    def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(generator, options)
+        self.crop = self.options["patch"] * SCALE
+        self.discriminator = Discriminator(size=self.crop) if self.options["gan"] > 0 else None
+
+    def phases(self) -> tuple[Phase, ...]:
+        share = self.options["gan"]
+        both = (Phase("psnr", 1 - share), Phase("gan", share))
+        return tuple(p for p in both if p.share > 0)
+
+    def nets(self) -> dict[str, nn.Module]:
+        return super().nets() | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
+
+    def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
+        from engine.train.optim import Muon
+
+        hidden, others = [], []
+        for name, parameter in self.generator.named_parameters():
+            (hidden if parameter.ndim == 4 and name.startswith("body") else others).append(parameter)
+        if phase.name == "psnr" or self.discriminator is None:
+            return {"generator": Muon(hidden, others, self.options["lr"], adam_lr=self.options["adam_lr"])}
+        return {
+            "generator": torch.optim.Adam(self.generator.parameters(), lr=1e-4, betas=(0.9, 0.99)),
+            "discriminator": torch.optim.Adam(self.discriminator.parameters(), lr=1e-4, betas=(0.9, 0.99)),
+        }
+
+    def batch(self, store: Any, size: int, rng: torch.Generator) -> Batch:
+        truth = store.crops(size, self.crop, rng, flip="all").float() / 255
+        truth = truth.contiguous()
+        return {"low": downscaled(truth, SCALE).to(memory_format=torch.channels_last), "truth": truth}
+
+    def content(self, result: Tensor, truth: Tensor) -> Tensor:
+        """Mean absolute error, of the luma and of RGB."""
+        difference, share = result.float() - truth, self.options["luma"]
+        return (1 - share) * difference.abs().mean() + share * luma_of(difference).abs().mean()
+
+    def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
+        truth, result = batch["truth"], self.generator(batch["low"])
+        content = self.content(result, truth)
+        if moment.phase.name == "psnr" or self.discriminator is None:
+            update("generator", content)
+            return {"content": content.detach()}
+        real, fake = self.discriminator(truth), self.discriminator(result.detach())
+        judged = real_or_fake(real.float(), True) + real_or_fake(fake.float(), False)
+        update("discriminator", judged)
+        fooled = real_or_fake(self.discriminator(result).float(), True)
+        update("generator", content + self.options["adversarial"] * fooled)
+        return {"content": content.detach(), "adversarial": fooled.detach(), "discriminator": judged.detach()}
+
+    def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
+        low = batch["low"].float()
+        bicubic = F.interpolate(low, scale_factor=SCALE, mode="bicubic", antialias=True)
+        return torch.cat((bicubic, generator(low).float(), batch["truth"]), dim=3)
+
+    def score(self, generator: nn.Module, store: Any) -> dict[str, float]:
+        from engine.train.evaluate import mean_figures, upscale_figures
+
+        return mean_figures(upscale_figures(generator, store))

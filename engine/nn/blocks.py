@@ -1,0 +1,31 @@
+"""Building blocks that two or more generators use identically."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def normalization(kind: str, channels: int) -> nn.Module:
+    """A normalization by its name: "batch" or "none"."""
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    if kind == "none":
+        return nn.Identity()
+    raise ValueError(f"there is no normalization called {kind!r}: batch or none")
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size at stride 1 (zero padding)."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+
+
+class Nearest(nn.Module):
+    """[N, C, H, W] -> [N, C, factor H, factor W] by repeating pixels."""
+
+    def __init__(self, factor: int = 2) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=self.factor, mode="nearest")

@@ -1,0 +1,97 @@
+"""`python -m engine.train GENERATOR --data DIR --minutes 90`: train a generator from folders of pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.generators import base
+from engine.train.data import PictureStore, pictures_in
+from engine.train.loop import Loop, Plan
+from engine.train.runs import RunFolder
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """name=value, the value as JSON if it is JSON and as text otherwise."""
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _files(folders: Sequence[str]) -> list[Path]:
+    """The pictures of folders, each given as DIR or DIR:PATTERN."""
+    files: list[Path] = []
+    for folder in folders:
+        path, _, pattern = folder.partition(":") if not Path(folder).exists() else (folder, "", "")
+        files += pictures_in(path, pattern or "*")
+    return files
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="python -m engine.train", description=__doc__)
+    add = result.add_argument
+    add("generator", choices=base.names())
+    add("--data", action="append", required=True, metavar="DIR[:PATTERN]", help="folder of pictures; may be repeated")
+    add(
+        "--heldout",
+        action="append",
+        default=[],
+        metavar="DIR[:PATTERN]",
+        help="pictures to measure with, never trained on",
+    )
+    add("--out", default="runs/latest", help="the run's folder")
+    add("--minutes", type=float, help="length of the training by the clock")
+    add("--steps", type=int, help="length of the training in steps")
+    add("--batch", type=int, default=16)
+    add("--seed", type=int, default=0)
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--threads", type=int, help="CPU threads of torch")
+    add("--ema", type=float, default=0.999)
+    add("--clip", type=float, default=1.0)
+    add("--score-every", type=int, default=0, metavar="STEPS")
+    add("--no-bf16", action="store_true")
+    add("--config", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a size of the generator")
+    add("--set", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="an option of the recipe")
+    add("--resume", action="store_true", help="go on from the run folder's checkpoint")
+    add("--finetune", metavar="FILE", help="start from published weights")
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parser().parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    found = base.module(args.generator)
+    config = {**found.CONFIG, **dict(args.config)}
+    torch.manual_seed(args.seed)
+    generator = found.Generator(**config)
+    if args.finetune:
+        from engine.store import weights
+
+        weights.load_into(generator, args.finetune)
+    recipe = found.Recipe(generator, dict(args.set))
+    store = PictureStore(_files(args.data), recipe.crop, args.device)
+    heldout = PictureStore(_files(args.heldout), 1, args.device) if args.heldout else None
+    print(f"{len(store)} pictures to train on, {len(store.skipped)} left out (smaller than {recipe.crop} or damaged)")
+    plan = Plan(
+        steps=args.steps, minutes=args.minutes, batch=args.batch, seed=args.seed, device=args.device, ema=args.ema,
+        bf16=not args.no_bf16, clip=args.clip, score_every=args.score_every,
+    )  # fmt: skip
+    folder = RunFolder(args.out)
+    loop = Loop(recipe, store, folder, plan, heldout)
+    if args.resume:
+        loop.resume()
+    print(f"{sum(p.numel() for p in generator.parameters())} parameters; {config}")
+    loop.run()
+    folder.close()
+
+
+if __name__ == "__main__":
+    main()
