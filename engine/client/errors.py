@@ -211,6 +211,11 @@ class WeightsMetadata(WeightsError):
     remedy = "The file's header is not one that Pincel wrote: publish it again with `pincel models add`."
 
 
+class WeightsChanged(WeightsError):
+    code = "weights.changed"
+    remedy = "The file was changed or damaged after it was published: install Pincel again."
+
+
 class WeightsNotFinite(WeightsError):
     code = "weights.not-finite"
     remedy = "The training that made these weights failed: use another file."

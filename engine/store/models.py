@@ -1,0 +1,137 @@
+"""Which weights there are, and which one a task takes.
+
+A weights file is called <generator>.<tag>.safetensors and lies in one of paths.model_folders(); the first folder that has a
+name wins, so the user's own files come before the shipped ones. Folders are read anew each time: a running engine sees a
+new file at once.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine import paths
+from engine.client.errors import GeneratorUnknown, PincelError, WeightsError, WeightsChanged, WeightsMissing
+from engine.store import weights
+from engine.store.weights import Header
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One weights file that can be used."""
+
+    path: Path
+    header: Header
+    sha256: str
+    default: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values for lists: no path, since a request never names one."""
+        header = self.header
+        return {
+            "name": header.name,
+            "task": header.task,
+            "title": header.title,
+            "thesis": header.thesis,
+            "licence": header.licence,
+            "default": self.default,
+            "sha256": self.sha256,
+            "bytes": self.path.stat().st_size,
+            "steps": header.steps,
+            "metrics": header.metrics,
+            "created": header.created,
+        }
+
+
+def files() -> dict[str, Path]:
+    """Every weights file by its name (<generator>.<tag>), read or not."""
+    found: dict[str, Path] = {}
+    for folder in paths.model_folders():
+        for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []:
+            if not path.name.startswith("."):
+                found.setdefault(path.name.removesuffix(SUFFIX), path)
+    return found
+
+
+def defaults() -> dict[str, str]:
+    """The name that "auto" stands for, by task."""
+    path = paths.shipped("weights") / "defaults.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise WeightsMissing(f"The list of default weights cannot be read: {error}.") from error
+
+
+def available() -> list[Entry]:
+    """All usable weights, by name. Damaged files are left out: verify() names them."""
+    chosen = set(defaults().values())
+    entries = []
+    for name, path in files().items():
+        try:
+            entries.append(Entry(path, weights.read_header(path), weights.digest(path), name in chosen))
+        except WeightsError:
+            continue
+    return sorted(entries, key=lambda e: e.header.name)
+
+
+def resolve(task: str, name: str) -> Path:
+    """The file for "auto", "srgan.psnr" or "srgan" (its default, else its first). Raises GeneratorUnknown, WeightsMissing."""
+    found = files()
+    chosen = defaults()
+    if name == "auto":
+        if task not in chosen:
+            raise WeightsMissing(f"There are no weights for {task} yet.")
+        if chosen[task] not in found:
+            raise WeightsMissing(f"The weights {chosen[task]} that {task} takes by default are missing.")
+        return found[chosen[task]]
+    if name not in found:
+        same = sorted(full for full in found if full.split(".")[0] == name)
+        name = next((full for full in same if full in chosen.values()), same[0] if same else name)
+    if name not in found:
+        known = ", ".join(sorted(found)) or "none"
+        raise GeneratorUnknown(f"There is no generator called {name!r}; there are: {known}.", known=sorted(found))
+    header = weights.read_header(found[name])
+    if header.task != task:
+        raise GeneratorUnknown(f"{name} is for {header.task}, not for {task}.")
+    return found[name]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verify() found of one file; error is None when it is sound."""
+
+    name: str
+    path: Path
+    listed: bool  # whether SHA256SUMS beside it names it
+    error: PincelError | None
+
+
+def verify() -> list[Verdict]:
+    """Load every weights file and compare it with the SHA256SUMS beside it; files that are listed and missing count."""
+    verdicts = []
+    for folder in paths.model_folders():
+        sums = _sums(folder)
+        names = {p.name for p in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else set()
+        for file in sorted(names | set(sums)):
+            path = folder / file
+            error: PincelError | None = None
+            try:
+                weights.load(path)
+                if file in sums and weights.digest(path) != sums[file]:
+                    raise WeightsChanged(f"{file} is not the file that SHA256SUMS lists.")
+            except PincelError as found:
+                error = found
+            verdicts.append(Verdict(file.removesuffix(SUFFIX), path, file in sums, error))
+    return verdicts
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    path = folder / "SHA256SUMS"
+    if not path.is_file():
+        return {}
+    lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    return {name.strip().lstrip("*"): sha for sha, name in lines if name.strip().endswith(SUFFIX)}
