@@ -25,7 +25,9 @@ from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
 from engine.imaging import colour, hints
+from engine.nn.losses import real_or_fake
 from engine.nn.squeezenet import SqueezeNet
+from engine.nn.unet import Context, Down, HeadBilinear, HeadTranspose, UpBilinear, UpTranspose
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
 if TYPE_CHECKING:
@@ -61,103 +63,6 @@ CONFIG: dict[str, object] = {
 }
 
 
-class _Residual(nn.Module):
-    """[N, C, H, W] -> the same: two 3x3 convolutions with batch norm, added to their input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        inner = F.leaky_relu(self.norm1(self.conv1(x)), 0.2)
-        return F.leaky_relu(x + self.norm2(self.conv2(inner)), 0.2)
-
-
-class _Down(nn.Module):
-    """[N, C, H, W] -> [N, C', H/2, W/2]: convolution of stride 2, batch norm (not in the outermost), LeakyReLU, residuals."""
-
-    def __init__(self, inside: int, out: int, norm: bool, residual: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inside, out, 4, 2, 1, bias=not norm)
-        self.norm = nn.BatchNorm2d(out) if norm else nn.Identity()
-        self.blocks = nn.Sequential(*[_Residual(out) for _ in range(residual)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.blocks(F.leaky_relu(self.norm(self.conv(x)), 0.2))
-
-
-class _UpTranspose(nn.Module):
-    """[N, C, H, W], skip [N, S, 2H, 2W] -> [N, C' + S, 2H, 2W]: transposed convolution, batch norm, dropout, ReLU, concatenation."""
-
-    def __init__(self, inside: int, skip: int, out: int, dropout: float) -> None:
-        super().__init__()
-        self.channels = out + skip
-        self.conv = nn.ConvTranspose2d(inside, out, 4, 2, 1, bias=False)
-        self.norm = nn.BatchNorm2d(out)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        return torch.cat((F.relu(self.dropout(self.norm(self.conv(x)))), skip), 1)
-
-
-class _UpBilinear(nn.Module):
-    """[N, C, H, W], skip [N, S, 2H, 2W] -> [N, C', 2H, 2W]: 1x1 convolution, bilinear, concatenation, 3x3, batch norm, ReLU."""
-
-    def __init__(self, inside: int, skip: int, out: int, dropout: float) -> None:
-        super().__init__()
-        self.channels = out
-        self.reduce = nn.Conv2d(inside, out, 1)
-        self.conv = nn.Conv2d(out + skip, out, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(out)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = F.interpolate(self.reduce(x), scale_factor=2, mode="bilinear", align_corners=False)
-        return F.relu(self.dropout(self.norm(self.conv(torch.cat((x, skip), 1)))))
-
-
-class _HeadTranspose(nn.Module):
-    """The thesis' last layer: [N, C, H, W] -> [N, 2, 2H, 2W] by one transposed convolution; the input is not used again."""
-
-    def __init__(self, inside: int) -> None:
-        super().__init__()
-        self.conv = nn.ConvTranspose2d(inside, 2, 4, 2, 1)
-
-    def forward(self, x: Tensor, start: Tensor) -> Tensor:
-        return self.conv(x)
-
-
-class _HeadBilinear(nn.Module):
-    """[N, C, H, W], the network's input [N, 5, 2H, 2W] -> [N, 2, 2H, 2W], with few channels at full size."""
-
-    def __init__(self, inside: int, width: int = 16) -> None:
-        super().__init__()
-        self.reduce = nn.Conv2d(inside, width, 1)
-        self.conv = nn.Conv2d(width + IN_CHANNELS, width, 3, padding=1)
-        self.out = nn.Conv2d(width, 2, 3, padding=1)
-
-    def forward(self, x: Tensor, start: Tensor) -> Tensor:
-        x = F.interpolate(self.reduce(x), scale_factor=2, mode="bilinear", align_corners=False)
-        return self.out(F.relu(self.conv(torch.cat((x, start), 1))))
-
-
-class _Context(nn.Module):
-    """[N, C, H, W] -> the same plus one vector for the whole picture, made from its mean (Iizuka 2016's global features)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.dense1 = nn.Linear(channels, channels)
-        self.dense2 = nn.Linear(channels, channels)
-        self.noise = nn.Conv2d(1, channels, 1, bias=False)
-
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        vector = self.dense2(F.relu(self.dense1(x.mean((2, 3)))))
-        return x + vector[:, :, None, None] + self.noise(noise)
-
-
 class Generator(nn.Module):
     """Y, noise and hints -> U and V. Every size is a parameter; the defaults are the thesis' network.
 
@@ -181,15 +86,17 @@ class Generator(nn.Module):
         super().__init__()
         if upsample not in ("transpose", "bilinear"):
             raise ValueError(f"upsample must be 'transpose' or 'bilinear', not {upsample!r}")
-        up, head = (_UpTranspose, _HeadTranspose) if upsample == "transpose" else (_UpBilinear, _HeadBilinear)
+        if not 1 <= depth <= 10 or sum(residual) > 64:  # a file's config must not be able to build a monster
+            raise ValueError(f"depth must be 1 to 10 with at most 64 residual blocks, not {depth} and {sum(residual)}")
+        up, head = (UpTranspose, HeadTranspose) if upsample == "transpose" else (UpBilinear, HeadBilinear)
         sizes = [min(base * 2**level, max_filters) for level in range(depth)]
         blocks = [*residual, *[0] * depth]
         self.depth, self.sizes, self.saturation = depth, sizes, saturation
         self.downs = nn.ModuleList(
-            _Down(IN_CHANNELS if i == 0 else sizes[i - 1], sizes[i], 0 < i < depth - 1 or blocks[i] > 0, blocks[i])
+            Down(IN_CHANNELS if i == 0 else sizes[i - 1], sizes[i], 0 < i < depth - 1 or blocks[i] > 0, blocks[i])
             for i in range(depth)
         )
-        self.context = _Context(sizes[-1]) if context else None
+        self.context = Context(sizes[-1]) if context else None
         ups: list[nn.Module] = []
         channels = sizes[-1]
         for i in range(depth - 2, -1, -1):
@@ -197,7 +104,7 @@ class Generator(nn.Module):
             channels = block.channels
             ups.append(block)
         self.ups = nn.ModuleList(ups)
-        self.head = head(channels)
+        self.head = head(channels, IN_CHANNELS)
 
     def forward(self, y: Tensor, noise: Tensor, hints: Tensor) -> Tensor:
         """y [N, 1, H, W] in [0, 1], noise [N, 1, H, W], hints [N, 3, H, W] in [-1, 1] -> uv [N, 2, H, W] in [-1, 1]."""
@@ -255,8 +162,9 @@ class Recipe(BaseRecipe):
     Phases "small" and "large" regress the chroma at two sizes: the Euclidean distance in Lab's ab plane, weighted by
     how colourful the truth is (against the brown veil, as Zhang 2016 rebalances), plus the thesis' 5*L1 + 5*L2 on UV.
     With a teacher (the path of SqueezeNet's weights) the deeper levels also learn to predict its features of the colour
-    picture, so that the net sees what things are. Phase "gan" adds the discriminator: BCE, flipped labels in its first part, instance
-    noise that decays, and of two noises the one that comes closer to the truth, so that the noise comes to mean something.
+    picture, so that the net sees what things are. Phase "gan" adds the discriminator: BCE, flipped labels in its first
+    part, instance noise that decays, and of two noises the one that comes closer to the truth, so that the noise comes to
+    mean something.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -346,7 +254,8 @@ class Recipe(BaseRecipe):
         with torch.autocast(rgb.device.type, enabled=False):
             y = colour.luma(rgb)
             truth = colour.rgb_to_lab(rgb)[:, 1:]
-            painted = colour.rgb_to_lab(colour.yuv_to_rgb(torch.cat((y, colour.unscale_uv(made)), 1)).clamp(0, 1))[:, 1:]
+            full = torch.cat((y, colour.unscale_uv(made)), 1)
+            painted = colour.rgb_to_lab(colour.yuv_to_rgb(full).clamp(0, 1))[:, 1:]
             distance = ((painted - truth).square().sum(1) + 0.01).sqrt()
             chroma = truth.norm(dim=1)
             weight = 1.0 + self.options["rarity"] * (chroma / 20.0).clamp(max=3.0)
@@ -374,15 +283,15 @@ class Recipe(BaseRecipe):
         made = self.net(y, best, planes)
         blur = self.options["instance_noise"] * (1.0 - moment.phase_progress)
 
-        def judge(chroma: Tensor, real: float) -> Tensor:
+        def judge(chroma: Tensor, real: bool) -> Tensor:
             logits = self.discriminator(chroma + blur * torch.randn_like(chroma), y).float()
-            return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, real))
+            return real_or_fake(logits, real)
 
         flipped = moment.phase_progress < self.options["flip_until"]
-        loss_d = judge(uv, 0.0 if flipped else 1.0) + judge(made.detach(), 1.0 if flipped else 0.0)
+        loss_d = judge(uv, not flipped) + judge(made.detach(), flipped)
         update("discriminator", loss_d)
         loss, scalars = self._regression(rgb, made, uv)
-        fooled = judge(made, 0.0 if flipped else 1.0)
+        fooled = judge(made, not flipped)
         update("generator", loss + self.options["adversarial"] * fooled)
         return {**scalars, "d": loss_d.detach() / 2, "fooled": fooled.detach()}
 
@@ -396,7 +305,7 @@ class Recipe(BaseRecipe):
         return torch.cat((grey, (grey + planes[:, 2:]).clamp(0, 1), made, rgb), 3)
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
-        """Without hints, on centred squares at the large size: gain over grey in percent, then chroma as a share of the truth's."""
+        """Without hints, on centred squares: gain over grey in percent, then chroma as a share of the truth's."""
         size, error, grey, chroma = self.options["large"], 0.0, 0.0, 0.0
         noise = torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(0)).to(store.device)
         for index in range(len(store)):
@@ -416,5 +325,5 @@ class Recipe(BaseRecipe):
 
 def _resize(pictures: Tensor, side: int) -> Tensor:
     """[N, 3, S, S] uint8 -> [N, 3, side, side] in [0, 1], antialiased."""
-    rgb = F.interpolate(pictures.float() / 255.0, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+    rgb = F.interpolate(pictures.float() / 255, (side, side), mode="bilinear", align_corners=False, antialias=True)
     return rgb.clamp(0, 1).contiguous(memory_format=torch.channels_last)

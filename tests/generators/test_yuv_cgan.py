@@ -1,0 +1,94 @@
+"""The YUV conditional GAN: the thesis' shapes, the compact net, noise and hints that matter, and learning one batch by heart."""
+
+import pytest
+import torch
+
+from engine.generators import yuv_cgan
+from engine.imaging import colour
+
+SMALL = {**yuv_cgan.CONFIG, "base": 8, "max_filters": 32, "depth": 4, "residual": [0, 1, 1, 1]}
+
+
+def inputs(n=2, size=64):
+    g = torch.Generator().manual_seed(0)
+    return (
+        torch.rand(n, 1, size, size, generator=g),
+        torch.randn(n, 1, size, size, generator=g),
+        torch.zeros(n, 3, size, size),
+    )
+
+
+def test_the_default_is_the_thesis_network_for_256():
+    with torch.device("meta"):
+        net, judge = yuv_cgan.Generator(), yuv_cgan.Discriminator()
+        planes = [torch.empty(1, c, 256, 256) for c in (1, 1, 3)]
+        assert net(*planes).shape == (1, 2, 256, 256)
+        assert judge(torch.empty(1, 2, 256, 256), torch.empty(1, 1, 256, 256)).shape == (1, 1, 30, 30)
+    assert net.downs[0].conv.out_channels == 64 and len(net.downs) == 8
+    assert sum(p.numel() for p in net.parameters()) == 54_414_530
+    assert any(isinstance(m, torch.nn.ConvTranspose2d) for m in net.modules())
+    assert sum(m.p > 0 for m in net.modules() if isinstance(m, torch.nn.Dropout)) == 3
+
+
+@pytest.mark.parametrize("upsample", ["transpose", "bilinear"])
+@pytest.mark.parametrize("sides", [(64, 64), (48, 80)])
+def test_the_output_is_chroma_of_the_inputs_size_in_range(upsample, sides):
+    net = yuv_cgan.Generator(base=4, depth=4, max_filters=16, upsample=upsample).eval()
+    uv = net(torch.rand(2, 1, *sides), torch.randn(2, 1, *sides), torch.zeros(2, 3, *sides))
+    assert uv.shape == (2, 2, *sides)
+    assert uv.abs().max() <= 1
+
+
+def test_an_unknown_upsampling_is_refused():
+    with pytest.raises(ValueError, match="upsample"):
+        yuv_cgan.Generator(upsample="nearest")
+
+
+def test_saturation_multiplies_the_output():
+    torch.manual_seed(0)
+    net = yuv_cgan.Generator(**SMALL).eval()
+    before = net(*inputs())
+    net.saturation = 1.5
+    assert torch.allclose(net(*inputs()), (before * 1.5).clamp(-1, 1))
+
+
+def test_noise_and_hints_reach_the_output():
+    torch.manual_seed(0)
+    net = yuv_cgan.Generator(**SMALL).eval()
+    y, noise, hints = inputs()
+    uv = net(y, noise, hints)
+    assert not torch.equal(uv, net(y, noise.flip(3), hints))
+    hints[:, :, 20:24, 20:24] = 1.0
+    assert not torch.equal(uv, net(y, noise, hints))
+
+
+def test_one_batch_is_learnt_by_heart_and_the_gan_phase_runs():
+    """A few colours at one place each: in seconds the net paints them; then discriminator and generator play on."""
+    torch.manual_seed(0)
+    options = {"small": 32, "large": 32, "rate": 5e-3, "discriminator": 8, "hinted": 0.0}
+    recipe = yuv_cgan.Recipe(yuv_cgan.Generator(**SMALL), options)
+    g = torch.Generator().manual_seed(1)
+    rgb = torch.rand(4, 3, 4, 4, generator=g).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    batch = {
+        "rgb": rgb,
+        "noise": torch.randn(4, 2, 32, 32, generator=g),
+        "gamma": torch.ones(4, 1, 1, 1),
+        "hints": torch.zeros(4, 3, 32, 32),
+    }
+    errors = []
+    for phase in (recipe.phases()[0], recipe.phases()[-1]):
+        optimizers = recipe.optimizers(phase)
+
+        def update(name, loss, optimizers=optimizers):
+            optimizers[name].zero_grad()
+            loss.backward()
+            optimizers[name].step()
+
+        for step in range(60 if phase.name == "small" else 3):
+            moment = yuv_cgan.Moment(phase, step, 0.5, 0.5)
+            scalars = recipe.step(batch, update, moment)
+            errors.append(float(scalars["ab_error"]))
+    grey = float(colour.rgb_to_lab(rgb)[:, 1:].norm(dim=1).mean())
+    assert errors[59] < 0.6 * grey
+    assert {"d", "fooled"} <= scalars.keys() and errors[-1] < grey
+    assert recipe.sheet(recipe.net.eval(), batch).shape == (4, 3, 32, 128)
