@@ -1,0 +1,5 @@
+"""`python -m engine` is `pincel`."""
+
+from engine.cli import main
+
+main()

@@ -1,0 +1,212 @@
+"""Many pictures, one after the other: a bad one is reported and the rest go on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.plan import Work
+from engine.cli.report import Report
+from engine.client.errors import (
+    Cancelled,
+    DiskFull,
+    EngineNotAnswering,
+    EngineNotRunning,
+    InternalError,
+    NotWritable,
+    OptionError,
+    OutOfMemory,
+    OutputError,
+    PincelError,
+    ProtocolMismatch,
+    Stopping,
+    WeightsError,
+    WrongKey,
+)
+
+if TYPE_CHECKING:
+    from engine.api import Engine, Result
+
+# What would befall every picture alike: the rest is not tried.
+_FATAL = (
+    OptionError,
+    WeightsError,
+    DiskFull,
+    EngineNotRunning,
+    EngineNotAnswering,
+    WrongKey,
+    ProtocolMismatch,
+    Stopping,
+    Cancelled,
+)
+
+
+class Interrupt:
+    """Ctrl-C and SIGTERM. In process it ends the work at once; through the service it first asks the engine to cancel the
+    job, and only a second one leaves without an answer."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.gently = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        first, self.asked = not self.asked, True
+        if not (self.gently and first):
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the work is to be done. choice: "auto", "local" or "service"; device: in this process, on that one."""
+
+    choice: str = "auto"
+    device: str | None = None
+
+
+@contextmanager
+def engine_for(place: Place) -> Iterator[tuple[Engine, str]]:
+    """The engine to use and where it is, "service" or "local"."""
+    from engine.client import connection
+
+    engine: Engine | None = None
+    where = "local"
+    if place.choice == "service" or (place.choice == "auto" and place.device is None and connection.find()[0]):
+        from engine.api import Engine
+
+        try:
+            engine, where = Engine.connect(), "service"
+        except (EngineNotRunning, EngineNotAnswering, ProtocolMismatch):
+            # With "auto" a service that cannot be used is as good as none.
+            if place.choice == "service":
+                raise
+    if engine is None:
+        from engine.api import Engine
+
+        engine = Engine(device=place.device)
+    try:
+        yield engine, where
+    finally:
+        engine.close()
+
+
+def run(
+    task: str,
+    works: list[Work],
+    options: Mapping[str, Any],
+    extras: Mapping[str, Path],
+    report: Report,
+    place: Place,
+    *,
+    convert: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Do the works and return the command's exit status: 0, or that of the first picture that failed, or 130.
+
+    options: the task's options. extras: "hints" and "mask" by path.
+    """
+    began, done, failures = time.monotonic(), 0, []
+    tried = 0
+    interrupt = Interrupt()
+
+    def failed(source: Path | None, error: PincelError) -> None:
+        failures.append(error)
+        report.failed(source, error)
+
+    with interrupt.installed():
+        try:
+            good = any(work.error is None for work in works)
+            with engine_for(place) if good else _nowhere() as (engine, where):
+                interrupt.gently = where == "service"
+                report.started(len(works), where)
+                with report.working(len(works)):
+                    for work in works:
+                        tried += 1
+                        report.began(work)
+                        try:
+                            if work.error is not None:
+                                raise work.error
+                            assert engine is not None
+                            _one(task, work, options, extras, report, engine, interrupt, convert, overwrite)
+                            done += 1
+                        except PincelError as error:
+                            failed(work.source, error)
+                            if isinstance(error, _FATAL):
+                                break
+        except PincelError as error:  # no engine to be had
+            report.started(len(works), place.choice)
+            failed(None, error)
+        except KeyboardInterrupt:
+            failed(None, Cancelled(f"Interrupted; {done} of {len(works)} pictures were done."))
+    status = 130 if interrupt.asked else failures[0].exit_status if failures else 0
+    report.finished(done, len(failures), len(works) - tried, time.monotonic() - began, status)
+    return status
+
+
+@contextmanager
+def _nowhere() -> Iterator[tuple[None, str]]:
+    """No engine, where every picture is known to be bad before one is needed."""
+    yield None, "local"
+
+
+def _one(
+    task: str,
+    work: Work,
+    options: Mapping[str, Any],
+    extras: Mapping[str, Path],
+    report: Report,
+    engine: Engine,
+    interrupt: Interrupt,
+    convert: bool,
+    overwrite: bool,
+) -> None:
+    """Raises PincelError and KeyboardInterrupt, nothing else."""
+    began = time.monotonic()
+    try:
+        result: Result = getattr(engine, task)(
+            work.source,
+            convert=convert,
+            on_progress=lambda progress: report.progress(work, progress),
+            cancelled=lambda: interrupt.asked,
+            **extras,
+            **options,
+        )
+        results = result.variants or [result]
+        for target in work.targets:
+            _make_folder(target.parent)
+        written = [made.save(path, overwrite=overwrite) for made, path in zip(results, work.targets, strict=True)]
+    except (PincelError, KeyboardInterrupt):
+        raise
+    except MemoryError as error:
+        raise OutOfMemory(f"There was not enough memory for {work.source}.") from error
+    except Exception as error:
+        if interrupt.asked:  # an interrupt inside a library may come out as that library's own error
+            raise KeyboardInterrupt from error
+        if os.environ.get("PINCEL_DEBUG"):
+            raise
+        raise InternalError(f"A fault of Pincel's own: {type(error).__name__}: {error}") from error
+    report.result(work, written, time.monotonic() - began, result.info)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        kinds = {errno.ENOSPC: DiskFull, errno.EACCES: NotWritable, errno.EPERM: NotWritable, errno.EROFS: NotWritable}
+        kind = kinds.get(error.errno or 0, OutputError)
+        raise kind(f"The folder {folder} cannot be made: {error.strerror}.", path=str(folder)) from error

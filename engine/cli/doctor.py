@@ -1,0 +1,236 @@
+"""pincel doctor: what somebody who helps needs to know, without names of people."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine import __version__, paths
+from engine.client.errors import PincelError
+
+_PACKAGES = (
+    "torch",
+    "numpy",
+    "pillow",
+    "tifffile",
+    "imagecodecs",
+    "safetensors",
+    "pyzmq",
+    "typer",
+    "rich",
+    "scikit-image",
+)
+_CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "f16c", "asimd", "bf16")
+_LOG_LINES = 20
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(
+        "doctor", help="Describe this installation, and say what is wrong with it. Exit status 1 if anything is."
+    )(doctor)
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
+    problems: list[str] = []
+    said = {
+        "pincel": _pincel(),
+        "system": _system(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "torch": _torch(problems),
+        "folders": _folders(problems),
+        "weights": _weights(problems),
+        "engine": _engine(problems),
+        "problems": problems,
+    }
+    said = _anonymous(said)
+    if as_json:
+        print(json.dumps(said, indent=1))
+    else:
+        _print(said)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _anonymous(value: Any) -> Any:
+    """The value with the home folder as ~ and the user's name as USER."""
+    if isinstance(value, dict):
+        return {_anonymous(k): _anonymous(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_anonymous(v) for v in value]
+    if not isinstance(value, str):
+        return value
+    home = os.path.expanduser("~")
+    if len(home) > 1:
+        value = value.replace(home, "~")
+    name = os.path.basename(home)
+    return re.sub(rf"\b{re.escape(name)}\b", "USER", value) if len(name) > 1 else value
+
+
+def _print(said: dict[str, Any]) -> None:
+    for section, values in said.items():
+        print(f"{section}:")
+        if isinstance(values, dict):
+            for key, value in values.items():
+                _print_value(key, value)
+        else:
+            for value in values or ["none"]:
+                print(f"  {value}")
+
+
+def _print_value(key: str, value: Any) -> None:
+    if isinstance(value, list):
+        print(f"  {key}:" + ("" if value else " none"))
+        for line in value:
+            print(f"    {line}")
+    elif isinstance(value, dict):
+        print(f"  {key}: " + ", ".join(f"{k} {v}" for k, v in value.items()))
+    else:
+        print(f"  {key}: {value}")
+
+
+def _pincel() -> dict[str, Any]:
+    environment = {k: v for k, v in os.environ.items() if k.startswith("PINCEL_")}
+    return {
+        "version": __version__,
+        "installed": "from a clone" if paths.from_clone() else "from a wheel",
+        "folder": str(Path(__file__).resolve().parents[1]),
+        "python": f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}",
+        "environment": environment,
+    }
+
+
+def _system() -> dict[str, Any]:
+    pages = {"total": "SC_PHYS_PAGES", "free": "SC_AVPHYS_PAGES"}
+    size = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
+    memory = {key: f"{os.sysconf(name) * size / 2**30:.1f} GiB" for key, name in pages.items() if name in _SYSCONF}
+    flags: set[str] = set()
+    model = platform.processor()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() in ("flags", "Features"):
+                flags = set(value.split())
+            elif key.strip() == "model name":
+                model = value.strip()
+    except OSError:
+        pass
+    return {
+        "system": platform.platform(),
+        "processor": model,
+        "cores": os.cpu_count(),
+        "features": " ".join(f for f in _CPU_FLAGS if f in flags) or "unknown",
+        "memory": memory,
+    }
+
+
+_SYSCONF = getattr(os, "sysconf_names", {})
+
+
+def _version(name: str) -> str:
+    from importlib import metadata  # takes a tenth of the time that `pincel --help` may take
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _torch(problems: list[str]) -> dict[str, Any]:
+    try:
+        import torch
+    except Exception as error:
+        problems.append(f"PyTorch cannot be imported: {error}")
+        return {"error": str(error)}
+    found: dict[str, Any] = {
+        "version": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "bf16 on the processor": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) if _has_mkldnn(torch) else False,
+        "mps": bool(torch.backends.mps.is_available()),
+        "cuda": [],
+    }
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            free, total = torch.cuda.mem_get_info(index)
+            name = torch.cuda.get_device_name(index)
+            bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+            found["cuda"].append(f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, {bf16}")
+    return found
+
+
+def _has_mkldnn(torch: Any) -> bool:
+    return bool(torch.backends.mkldnn.is_available()) and hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
+
+
+def _folders(problems: list[str]) -> dict[str, str]:
+    from engine.client import connection
+
+    named = {
+        **{f"models {n + 1}": folder for n, folder in enumerate(paths.model_folders())},
+        "data": paths.data_folder(),
+        "cache": paths.cache_folder(),
+        **{f"engine {n + 1}": Path(folder) for n, folder in enumerate(connection.candidates())},
+    }
+    said = {}
+    for name, folder in named.items():
+        if not folder.exists():
+            said[name] = f"{folder} (not there yet)"
+            continue
+        mode = folder.stat().st_mode & 0o777
+        writable = "writable" if os.access(folder, os.W_OK) else "not writable"
+        said[name] = f"{folder} (mode {mode:o}, {writable})"
+        if name.startswith("engine") and mode & 0o077 and os.name == "posix":
+            problems.append(f"Other users can look into {folder}, where the engine's key lies: chmod 700 {folder}")
+    return said
+
+
+def _weights(problems: list[str]) -> dict[str, str]:
+    said = {}
+    try:
+        from engine.store import models
+
+        for verdict in models.verify():
+            said[verdict.name] = "sound" if verdict.error is None else str(verdict.error)
+            if verdict.error is not None:
+                problems.append(str(verdict.error))
+        for task, name in models.defaults().items():
+            if name not in said:
+                problems.append(f"The weights {name} that {task} takes are missing. Install Pincel again.")
+    except PincelError as error:
+        problems.append(str(error))
+    except ImportError as error:
+        problems.append(f"The weights cannot be looked at: {error}")
+    return said
+
+
+def _engine(problems: list[str]) -> dict[str, Any]:
+    from engine.client import connection, launcher
+    from engine.client.session import Session
+
+    found, reasons = connection.find()
+    said: dict[str, Any] = {"running": bool(found)}
+    for folder, why in reasons.items():
+        said[f"connection file in {folder}"] = why
+    if found:
+        try:
+            with Session.connect("pincel-doctor", __version__, start=False) as session:
+                said["state"] = session.status()
+        except PincelError as error:
+            problems.append(str(error))
+            said["state"] = str(error)
+    lines: list[str] = []
+    for folder in connection.candidates():
+        try:
+            text = (Path(folder) / launcher.LOG).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        lines = text.splitlines()[-_LOG_LINES:]
+        break
+    said["log"] = lines
+    return said

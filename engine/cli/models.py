@@ -1,0 +1,107 @@
+"""pincel models: the trained networks that there are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.client.errors import GeneratorUnknown, NotWritable, OutputExists
+
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+
+app = typer.Typer(help="The trained networks: list, show, verify, add.", no_args_is_help=True)
+
+
+@app.command("list", help="All usable weights; * marks what a task takes by default.")
+def list_models(as_json: Json = False) -> None:
+    from engine.store import models
+
+    entries = [entry.to_dict() for entry in models.available()]
+    if as_json:
+        print(json.dumps(entries, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "Name", "Task", "Size", "Title", "Licence", box=None)
+    for entry in entries:
+        size = f"{entry['bytes'] / 1e6:.1f} MB"
+        table.add_row("*" * entry["default"], entry["name"], entry["task"], size, entry["title"], entry["licence"])
+    Console(highlight=False).print(table)
+
+
+@app.command("show", help="Everything that a weights file says about itself.")
+def show(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False) -> None:
+    from engine.store import models, weights
+
+    known = models.files()
+    if name not in known:
+        listed = ", ".join(sorted(known)) or "none"
+        raise GeneratorUnknown(f"There are no weights called {name!r}; there are: {listed}.", known=sorted(known))
+    path = known[name]
+    header = weights.read_header(path)
+    values: dict[str, Any] = {"name": name, "path": str(path), "bytes": path.stat().st_size}
+    values |= {k: v for k, v in vars(header).items() if k != "shapes"}
+    values |= {"sha256": weights.digest(path), "tensors": len(header.shapes)}
+    if as_json:
+        print(json.dumps(values, indent=1))
+        return
+    for key, value in values.items():
+        print(f"{key:10} {value if isinstance(value, str | int | float) else json.dumps(value)}")
+
+
+@app.command(
+    "verify", help="Load every weights file and compare it with its checksum. Exit status 5 if one is damaged."
+)
+def verify(as_json: Json = False) -> None:
+    from engine.store import models
+
+    verdicts = models.verify()
+    errors = [verdict.error for verdict in verdicts if verdict.error is not None]
+    if as_json:
+        rows = [
+            {"name": v.name, "path": str(v.path), "listed": v.listed, "error": v.error and v.error.to_dict()}
+            for v in verdicts
+        ]
+        print(json.dumps(rows, indent=1))
+    else:
+        for v in verdicts:
+            print(f"{v.name}: {'sound' if v.error is None else f'{v.error.sentence} ({v.error.code})'}")
+            if v.error is not None:
+                print(f"  {v.error.remedy}")
+        if not verdicts:
+            print("There are no weights.")
+    if errors:
+        raise typer.Exit(errors[0].exit_status)
+
+
+@app.command("add", help="Check a weights file and copy it to your own models, where every task finds it.")
+def add(
+    file: Annotated[Path, typer.Argument(metavar="FILE.safetensors")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace one of the same name.")] = False,
+) -> None:
+    from engine import paths
+    from engine.store import weights
+
+    weights.load(file)
+    folder = paths.models_folder()
+    target = folder / file.name
+    if target.exists() and not overwrite:
+        raise OutputExists(f"{target} exists.", "Allow it with --overwrite.", path=str(target))
+    part = folder / f".{file.name}.{os.getpid()}.part"
+    try:
+        paths.make_private(folder)
+        shutil.copyfile(file, part)
+        os.replace(part, target)
+    except OSError as error:
+        raise NotWritable(
+            f"{target} cannot be written: {error.strerror}.", "Choose a folder: PINCEL_MODELS."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    print(target)

@@ -1,0 +1,163 @@
+"""The commands that work on pictures. Their flags are made from engine.client.options: nothing is declared twice."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.client.errors import PincelError
+from engine.client.options import TASKS, Option, Task
+
+_COMMON = "Files and engine"
+_EXTRAS = {
+    "hints": "A picture as large as the photograph: where it is painted, its colours are wanted.",
+    "mask": "A picture as large as the photograph: black keeps the source, white takes the result, grey mixes.",
+}
+
+
+class Where(str, enum.Enum):
+    auto = "auto"
+    local = "local"
+    service = "service"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add a command for every task."""
+    for task in TASKS.values():
+        app.command(task.name, help=task.help, no_args_is_help=True)(_command(task))
+
+
+def _command(task: Task) -> Callable[..., None]:
+    declared = [_declared(option) for option in task.options]
+    extras = [_extra(name) for name in task.extras]
+
+    def command(**given: Any) -> None:
+        options = {option.name: _plain(given[f"option_{option.name}"]) for option in task.options}
+        paths = {name: given[name] for name in task.extras if given[name] is not None}
+        common = {p.name: given[p.name] for p in _common_parameters()}
+        raise typer.Exit(_run(task, options, paths, **common))
+
+    # typer reads a command's flags from its signature and annotations.
+    parameters = [_common_parameters()[0], *declared, *extras, *_common_parameters()[1:]]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+def _declared(option: Option) -> inspect.Parameter:
+    """The parameter of one of the task's options. Its name has a prefix: a task's option may be called as a common one."""
+    flag = "--" + option.name.replace("_", "-")
+    extra: dict[str, Any] = {"help": option.help, "rich_help_panel": "Options of the task"}
+    kind: Any = {"int": int, "float": float, "bool": bool}.get(option.kind, str)
+    if option.kind in ("int", "float"):
+        extra |= {"min": option.low, "max": option.high}
+    elif option.kind == "choice":
+        kind = _choice(option.choices)
+    elif option.kind == "bool":
+        flag = f"{flag}/--no-{flag[2:]}"
+    else:
+        extra["metavar"] = "NAME"
+    if option.default is None:
+        kind = kind | None
+    default = kind(option.default) if option.kind == "choice" else option.default
+    return _parameter(f"option_{option.name}", kind, default, flag, **extra)
+
+
+def _choice(choices: tuple[str, ...]) -> Any:
+    make: Any = enum.Enum
+    return make("Choice", [(choice, choice) for choice in choices], type=str)
+
+
+def _extra(name: str) -> inspect.Parameter:
+    return _parameter(name, Path | None, None, f"--{name}", help=_EXTRAS[name], rich_help_panel="Options of the task")
+
+
+def _common_parameters() -> list[inspect.Parameter]:
+    files = inspect.Parameter(
+        "inputs",
+        inspect.Parameter.KEYWORD_ONLY,
+        annotation=Annotated[list[Path], typer.Argument(metavar="FILES...", help="Pictures, and folders of them.")],
+    )
+    place = "A file, a folder, or a template with {stem} {name} {task} {seed} {ext} {n}. Else: beside the source."
+    flags = [
+        _parameter("out", str | None, None, "-o", "--out", help=place, metavar="PLACE"),
+        _parameter("recursive", bool, False, "-r", "--recursive", help="Folders inside folders too."),
+        _parameter("overwrite", bool, False, "--overwrite", help="Replace results that exist (never a source)."),
+        _parameter("skip_existing", bool, False, "--skip-existing", help="Leave out sources whose results exist."),
+        _parameter("convert", bool, False, "--convert", help="Accept CMYK, palettes and the first frame of several."),
+        _parameter("engine", Where, Where.auto, "--engine", help="auto uses a running engine, if there is one."),
+        _parameter("device", str | None, None, "--device", help="cpu, cuda, cuda:1, mps: works in this process."),
+        _parameter("dry_run", bool, False, "--dry-run", help="Say what would be written, and do nothing."),
+        _parameter("as_json", bool, False, "--json", help="One JSON object a line on stdout."),
+        _parameter("quiet", bool, False, "-q", "--quiet", help="Say only what went wrong."),
+    ]
+    return [files, *flags]
+
+
+def _parameter(name: str, kind: Any, default: Any, *flags: str, **extra: Any) -> inspect.Parameter:
+    extra.setdefault("rich_help_panel", _COMMON)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind, typer.Option(*flags, **extra)],
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _run(
+    task: Task,
+    options: dict[str, Any],
+    extras: dict[str, Path],
+    *,
+    inputs: list[Path],
+    out: str | None,
+    recursive: bool,
+    overwrite: bool,
+    skip_existing: bool,
+    convert: bool,
+    engine: Where,
+    device: str | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    from engine.cli import batch
+    from engine.cli.plan import plan
+    from engine.cli.report import Lines, Report, Screen
+
+    report: Report = Lines() if as_json else Screen(quiet)
+    try:
+        values = task.complete(options)
+        naming = {"recursive": recursive, "overwrite": overwrite, "skip_existing": skip_existing}
+        works = plan(task.name, values, inputs, out, reads=extras.values(), **naming)
+    except PincelError as error:
+        report.started(0, engine.value)
+        report.failed(None, error)
+        report.finished(0, 1, 0, 0.0, error.exit_status)
+        return error.exit_status
+    if dry_run:
+        return _dry(works, engine, report)
+    where = batch.Place(engine.value, device)
+    return batch.run(task.name, works, values, extras, report, where, convert=convert, overwrite=overwrite)
+
+
+def _dry(works: list[Any], engine: Where, report: Any) -> int:
+    report.started(len(works), engine.value)
+    bad = [work for work in works if work.error is not None]
+    for work in works:
+        if work.error is None:
+            report.planned(work)
+        else:
+            report.failed(work.source, work.error)
+    status = bad[0].error.exit_status if bad else 0
+    report.finished(0, len(bad), len(works) - len(bad), 0.0, status)
+    return status

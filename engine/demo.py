@@ -1,0 +1,157 @@
+"""`make run`: an old photograph in colour and another four times larger, from what is installed, without a network.
+
+    python -m engine.demo [--results FOLDER]      colorize and upscale; results and before/after pictures in FOLDER
+    python -m engine.demo --docs docs/pictures    make the README's pictures anew, with the weights that ship
+
+The photographs come inside scikit-image: camera, coffee and chelsea are CC0, astronaut (NASA) and rocket (SpaceX) are in
+the public domain. Camera is black and white; the colours of astronaut and coffee are taken away first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from engine.api import Engine, Result
+from engine.cli.bars import bars
+from engine.client.errors import InputMissing, PincelError
+
+Make = Callable[..., Result]
+
+
+def photograph(name: str) -> Image.Image:
+    """One of scikit-image's photographs, from its files as installed; nothing is downloaded. Raises InputMissing."""
+    try:
+        folder = files("skimage") / "data"
+        for ending in (".png", ".jpg"):
+            path = Path(str(folder / (name + ending)))
+            if path.is_file():
+                with Image.open(path) as image:
+                    image.load()
+                return image
+    except ModuleNotFoundError:
+        pass
+    raise InputMissing(f"scikit-image's photograph {name} is not installed.", "pip install 'pincel[samples]'")
+
+
+def black_and_white(name: str) -> Image.Image:
+    """The photograph without its colours (Rec. 601 luma), 8-bit grey."""
+    return photograph(name).convert("L")
+
+
+def part(name: str, box: tuple[int, int, int, int]) -> Image.Image:
+    """A part of the photograph: box = left, top, right, bottom in pixels."""
+    return photograph(name).convert("RGB").crop(box)
+
+
+def beside(*pictures: Image.Image, gap: int = 8) -> Image.Image:
+    """The pictures from left to right on white, all at the height of the tallest (smaller ones by nearest pixels)."""
+    height = max(p.height for p in pictures)
+    scaled = [
+        p if p.height == height else p.resize((round(p.width * height / p.height), height), Image.Resampling.NEAREST)
+        for p in pictures
+    ]
+    sheet = Image.new("RGB", (sum(p.width for p in scaled) + gap * (len(scaled) - 1), height), "white")
+    left = 0
+    for picture in scaled:
+        sheet.paste(picture.convert("RGB"), (left, 0))
+        left += picture.width + gap
+    return sheet
+
+
+# The upscaled parts: small enough to see what changes, at the photograph's own resolution.
+CAT = ("chelsea", (110, 40, 310, 190))
+ROCKET = ("rocket", (240, 140, 400, 260))
+
+
+def run(results: Path) -> None:
+    """Colorize camera, astronaut and coffee, upscale chelsea and rocket; say where everything is and how long it took."""
+    console = Console(highlight=False, soft_wrap=True)
+    results.mkdir(parents=True, exist_ok=True)
+    jobs: list[tuple[str, str, Image.Image, dict[str, Any]]] = [
+        *(("colorize", name, black_and_white(name), {"seed": 7}) for name in ("camera", "astronaut", "coffee")),
+        *(("upscale", name, part(name, box), {"scale": 4}) for name, box in (CAT, ROCKET)),
+    ]
+    began = time.monotonic()
+    lines = []
+    with Engine() as engine, bars(console) as progress:
+        total = progress.add_task(f"{len(jobs)} photographs", total=len(jobs), phase="")
+        for task, name, source, options in jobs:
+            row = progress.add_task(f"{task} {name}", total=1.0, phase="")
+            make: Make = getattr(engine, task)
+            before = time.monotonic()
+            result = make(
+                source,
+                on_progress=lambda p, row=row: progress.update(row, completed=p.fraction, phase=p.phase),
+                **options,
+            )
+            seconds = time.monotonic() - before
+            suffix = "colorized" if task == "colorize" else "x4"
+            path = result.save(results / f"{name}.{suffix}.png", overwrite=True).resolve()
+            pair = results / f"{name}.before-after.png"
+            beside(source, result.image).save(pair)
+            progress.remove_task(row)
+            progress.advance(total)
+            size = f"{source.width} x {source.height} -> {result.image.width} x {result.image.height}"
+            lines.append((task, name, size, seconds, path, pair.resolve()))
+    for task, name, size, seconds, path, pair in lines:
+        console.print(f"{task} {name} ({size}): {seconds:.1f} s")
+        console.print(f"  {path}\n  {pair}")
+    console.print(f"{len(lines)} photographs in {time.monotonic() - began:.1f} s. They are in {results.resolve()}")
+
+
+def make_docs(folder: Path) -> None:
+    """The README's pictures: before | after, and for upscaling bicubic | ours, as JPEG files of at most 1000 px width."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with Engine() as engine:
+        for name in ("camera", "astronaut", "coffee"):
+            source = black_and_white(name)
+            _save_for_docs(beside(source, engine.colorize(source, seed=7).image), folder / f"{name}.jpg")
+        variants = engine.colorize(black_and_white("coffee"), seed=1, variants=3).variants
+        _save_for_docs(beside(*(v.image for v in variants)), folder / "coffee-variants.jpg")
+        for name, box in (CAT, ROCKET):
+            source = part(name, box)
+            ours = engine.upscale(source, scale=4).image
+            bicubic = source.resize(ours.size, Image.Resampling.BICUBIC)
+            _save_for_docs(beside(bicubic, ours), folder / f"{name}.jpg", width=1400)
+
+
+def _save_for_docs(sheet: Image.Image, path: Path, width: int = 1000) -> None:
+    if sheet.width > width:
+        sheet = sheet.resize((width, round(sheet.height * width / sheet.width)), Image.Resampling.LANCZOS)
+    sheet.save(path, quality=88, optimize=True, subsampling=0)
+    print(path, f"{path.stat().st_size / 1000:.0f} kB, mean {np.asarray(sheet).mean():.0f}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.demo", description="Colorize and upscale sample photographs."
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER")
+    parser.add_argument("--docs", type=Path, metavar="FOLDER", help="make the README's pictures there instead")
+    given = parser.parse_args(arguments)
+    try:
+        if given.docs:
+            make_docs(given.docs)
+        else:
+            run(given.results)
+    except PincelError as error:
+        print(f"{error.sentence} ({error.code})\n  {error.remedy}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
