@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import __version__, tasks
-from engine.client.session import Session
 from engine.files import arrays, write
 from engine.tasks import frames
 from engine.tasks.base import Picture, Progress, Reporter, TaskResult
@@ -16,6 +15,8 @@ from engine.tasks.base import Picture, Progress, Reporter, TaskResult
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
+
+    from engine.client.session import Session
 
     Source = str | Path | Image.Image | np.ndarray | Picture
 
@@ -131,6 +132,8 @@ class Engine:
     @classmethod
     def connect(cls, start: bool = False) -> Engine:
         """An Engine whose work a running engine does. start: start one if none runs. Raises EngineNotRunning, EngineStart."""
+        from engine.client.session import Session
+
         return cls(transport=_Service(Session.connect("pincel-python", __version__, start=start)))
 
     def colorize(

@@ -303,7 +303,7 @@ def _tree(cls):
 
 def catalogue():
     """Every error class by its code, in the order of this file."""
-    found = {}
+    found = {}  # type: dict
     for cls in _tree(PincelError):
         found.setdefault(cls.code, cls)
     found["internal"] = InternalError

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.client.errors import InternalError
 from engine.generators import base
 from engine.generators.base import Card
 from engine.store import models, weights
@@ -38,6 +39,13 @@ class Model:
     def halo(self) -> int:
         """Pixels of context that a tile of a tiled generator needs."""
         return int(self.network.halo()) if self.card.tiled else 0  # type: ignore[operator]
+
+    @property
+    def working_size(self) -> int:
+        """The shortest side, in pixels, that a generator with a working size sees a picture at."""
+        if self.card.working_size is None:
+            raise InternalError(f"{self.card.name} works in tiles and has no working size")
+        return self.card.working_size
 
     def to_cpu(self) -> None:
         """Move to the CPU, when the device's memory is not enough."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import paths
-from engine.client.errors import GeneratorUnknown, PincelError, WeightsError, WeightsChanged, WeightsMissing
+from engine.client.errors import GeneratorUnknown, PincelError, WeightsChanged, WeightsError, WeightsMissing
 from engine.store import weights
 from engine.store.weights import Header
 

@@ -167,7 +167,8 @@ def _header(metadata: Mapping[str, str], shapes: dict[str, tuple[int, ...]], pat
     texts = {key: str(metadata.get(key, "")) for key in ("title", "thesis", "licence", "commit", "created", "command")}
     if not isinstance(values["steps"], int):
         raise lie("its number of steps is not a number")
-    return Header(generator, tag, metadata["task"], shapes=shapes, **texts, **values)
+    fields: dict[str, Any] = {**texts, **values}
+    return Header(generator, tag, metadata["task"], shapes=shapes, **fields)
 
 
 _JSON = {"config": "{}", "data": "[]", "steps": "0", "metrics": "{}"}

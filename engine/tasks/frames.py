@@ -33,7 +33,7 @@ def to_pixels(picture: Picture, like: Pixels | None = None) -> Pixels:
     dtype = {"uint8": "u8", "uint16": "u16", "float16": "f16", "float32": "f32"}[array.dtype.name]
     data = np.ascontiguousarray(array, _DTYPES[dtype])
     return Pixels(
-        memoryview(data.reshape(-1)).cast("B") if data.size else b"",
+        data.reshape(-1).view(np.uint8).data if data.size else b"",
         picture.width,
         picture.height,
         channels,

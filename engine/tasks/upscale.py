@@ -144,8 +144,6 @@ class _Enlargement:
         large = large[..., top : top + down.shape[1], left : left + right.shape[1]]
         if (self.height, self.width) != (source.height * scale, source.width * scale):
             large = resize.apply(large, down, right)
-        if source.array.dtype.kind == "u":
-            large = large.clamp(0, 1)
         channels = 1 if source.array.shape[2] < 3 else 3
         if channels == 1:
             large = colour.luma(large)
@@ -157,7 +155,7 @@ class _Enlargement:
         """The network on display-encoded RGB [1, 3, h, w], its input within 0..1; what lies beyond is added again."""
         inside = rgb.clamp(0, 1)
         height, width = rgb.shape[2] * self.scale, rgb.shape[3] * self.scale
-        large = self.model(pad_to(inside, self.model.card.multiple))[..., :height, :width]
+        large = self.model(pad_to(inside, self.model.card.multiple))[..., :height, :width].clamp(0, 1)
         beyond = rgb - inside
         if bool(beyond.any()):
             large = large + resize.bicubic(beyond, height, width)
