@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -174,7 +176,7 @@ def test_progress_names_tiles(engine, small, monkeypatch):
     engine.upscale(small, on_progress=seen.append)
     net = [p for p in seen if p.phase == "net"]
     assert net[-1].step == net[-1].steps == 9
-    assert all(a.fraction <= b.fraction < 1 for a, b in zip(seen, seen[1:], strict=False))
+    assert all(a.fraction <= b.fraction < 1 for a, b in pairwise(seen))
 
 
 def test_cancel_between_tiles(engine, small, monkeypatch):
