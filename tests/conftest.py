@@ -42,6 +42,7 @@ def make_tiny_weights(folder: Path) -> None:
 
     from engine.generators import base
     from engine.store import weights
+    from engine.store.header import Header
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, sizes in TINY.items():
@@ -52,7 +53,7 @@ def make_tiny_weights(folder: Path) -> None:
             network = module.Generator(**config)
             for parameter in network.parameters():  # livelier than a careful initialization: every input must matter
                 parameter.data.mul_(1.5)
-        header = weights.Header(
+        header = Header(
             generator,
             tag,
             module.CARD.task,

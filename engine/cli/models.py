@@ -37,17 +37,18 @@ def list_models(as_json: Json = False) -> None:
 
 @app.command("show", help="Everything that a weights file says about itself.")
 def show(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False) -> None:
-    from engine.store import models, weights
+    from engine.store import header as headers
+    from engine.store import models
 
     known = models.files()
     if name not in known:
         listed = ", ".join(sorted(known)) or "none"
         raise GeneratorUnknown(f"There are no weights called {name!r}; there are: {listed}.", known=sorted(known))
     path = known[name]
-    header = weights.read_header(path)
+    header = headers.read_header(path)
     values: dict[str, Any] = {"name": name, "path": str(path), "bytes": path.stat().st_size}
     values |= {k: v for k, v in vars(header).items() if k != "shapes"}
-    values |= {"sha256": weights.digest(path), "tensors": len(header.shapes)}
+    values |= {"sha256": headers.digest(path), "tensors": len(header.shapes)}
     if as_json:
         print(json.dumps(values, indent=1))
         return

@@ -13,7 +13,7 @@ from engine.client.errors import InternalError
 from engine.generators import base
 from engine.generators.base import Card
 from engine.store import models, weights
-from engine.store.weights import Header
+from engine.store.header import Header, digest
 
 BUDGET = 2 << 30  # bytes of weights kept
 
@@ -25,7 +25,7 @@ class Model:
         self.header: Header
         self.header, network = weights.load(path)
         self.card: Card = base.card(self.header.generator)
-        self.sha256 = weights.digest(path)
+        self.sha256 = digest(path)
         self.device = device
         # Channels last is the layout that the CPU's and the GPU's convolutions are quickest in.
         self.network: nn.Module = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

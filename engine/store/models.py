@@ -14,8 +14,7 @@ from typing import Any
 
 from engine import paths
 from engine.client.errors import GeneratorUnknown, PincelError, WeightsChanged, WeightsError, WeightsMissing
-from engine.store import weights
-from engine.store.weights import Header
+from engine.store.header import Header, digest, read_header
 
 SUFFIX = ".safetensors"
 
@@ -72,7 +71,7 @@ def available() -> list[Entry]:
     entries = []
     for name, path in files().items():
         try:
-            entries.append(Entry(path, weights.read_header(path), weights.digest(path), name in chosen))
+            entries.append(Entry(path, read_header(path), digest(path), name in chosen))
         except WeightsError:
             continue
     return sorted(entries, key=lambda e: e.header.name)
@@ -94,7 +93,7 @@ def resolve(task: str, name: str) -> Path:
     if name not in found:
         known = ", ".join(sorted(found)) or "none"
         raise GeneratorUnknown(f"There is no generator called {name!r}; there are: {known}.", known=sorted(found))
-    header = weights.read_header(found[name])
+    header = read_header(found[name])
     if header.task != task:
         raise GeneratorUnknown(f"{name} is for {header.task}, not for {task}.")
     return found[name]
@@ -112,6 +111,8 @@ class Verdict:
 
 def verify() -> list[Verdict]:
     """Load every weights file and compare it with the SHA256SUMS beside it; files that are listed and missing count."""
+    from engine.store import weights  # needs torch, which lists of weights must not
+
     verdicts = []
     for folder in paths.model_folders():
         sums = _sums(folder)
@@ -121,7 +122,7 @@ def verify() -> list[Verdict]:
             error: PincelError | None = None
             try:
                 weights.load(path)
-                if file in sums and weights.digest(path) != sums[file]:
+                if file in sums and digest(path) != sums[file]:
                     raise WeightsChanged(f"{file} is not the file that SHA256SUMS lists.")
             except PincelError as found:
                 error = found

@@ -1,27 +1,11 @@
-"""Weights files: safetensors whose header says what they are. Nothing else is read, and nothing is believed unchecked.
-
-The header's metadata (strings, as safetensors wants it; marked J where the string is JSON):
-
-    format      "pincel/1"                      title, thesis, licence   for people
-    generator   a file of engine/generators     data J       [{"pack": name, "sha256": hex}, ...] it was trained on
-    tag         "photo" in yuv_cgan.photo       steps J      training steps made
-    config J    the Generator's arguments       metrics J    figures on held-out data
-    task        the card's task                 commit, created, command    how and when it was trained
-"""
+"""Weights files: written and loaded. Safetensors only; a file's tensors must be exactly those that its config builds."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
-import re
-import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
@@ -29,38 +13,7 @@ from torch import nn
 
 from engine.client import errors
 from engine.generators import base
-
-FORMAT = "pincel/1"
-HEADER_MAX = 4 << 20  # bytes; a real header takes some kilobytes
-_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save's zip, and bare pickles
-_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-_TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_REQUIRED = ("format", "generator", "tag", "config", "task", "title", "thesis", "licence", "data")
-_NUMBER_MAX = 8192  # no size in a config is larger: refused before a network is built from it
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a weights file says about itself."""
-
-    generator: str
-    tag: str
-    task: str
-    title: str
-    thesis: str
-    licence: str
-    config: dict[str, Any]
-    data: list[dict[str, Any]]
-    steps: int = 0
-    metrics: dict[str, Any] = field(default_factory=dict)
-    commit: str = ""
-    created: str = ""
-    command: str = ""
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
-
-    @property
-    def name(self) -> str:
-        return f"{self.generator}.{self.tag}"
+from engine.store.header import FORMAT, Header, read_header
 
 
 def write(path: Path, network: nn.Module, header: Header, half: bool = True) -> None:
@@ -81,110 +34,6 @@ def write(path: Path, network: nn.Module, header: Header, half: bool = True) -> 
         part.unlink(missing_ok=True)
 
 
-def read_header(path: Path) -> Header:
-    """The header of a weights file, checked against the file's size and the generator's card. Reads no tensor.
-
-    Raises WeightsMissing, WeightsPickle, WeightsTruncated or WeightsMetadata.
-    """
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            start = file.read(8)
-            if start.startswith(_PICKLES):
-                raise errors.WeightsPickle(f"{path.name} is a Python pickle, not a safetensors file.")
-            if len(start) < 8:
-                raise errors.WeightsTruncated(f"{path.name} has only {size} bytes.")
-            length = struct.unpack("<Q", start)[0]
-            if length > HEADER_MAX:
-                raise errors.WeightsMetadata(
-                    f"{path.name} is not a safetensors file: its header would have {length} bytes."
-                )
-            text = file.read(length)
-    except FileNotFoundError:
-        raise errors.WeightsMissing(f"There is no weights file {path.name}.") from None
-    except OSError as error:
-        raise errors.WeightsMissing(f"The weights file {path.name} cannot be read: {error.strerror}.") from error
-    if len(text) < length:
-        raise errors.WeightsTruncated(f"{path.name} ends inside its header.")
-    try:
-        content = json.loads(text)
-        metadata = content.pop("__metadata__", {})
-        shapes = _tensors(content, size - 8 - length, path.name)
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        raise errors.WeightsMetadata(f"The header of {path.name} cannot be understood: {error}.") from error
-    return _header(metadata, shapes, path)
-
-
-def _tensors(content: dict[str, Any], available: int, name: str) -> dict[str, tuple[int, ...]]:
-    """The tensors' shapes; their places must follow each other and fill the file exactly."""
-    shapes, places = {}, []
-    for key, entry in content.items():
-        shape, (start, stop) = tuple(entry["shape"]), entry["data_offsets"]
-        if not all(isinstance(n, int) and n >= 0 for n in (*shape, start, stop)):
-            raise ValueError(f"tensor {key} has a size that is not a number")
-        if stop - start != math.prod(shape) * _BYTES[entry["dtype"]]:
-            raise ValueError(f"tensor {key} of shape {list(shape)} cannot have {stop - start} bytes")
-        shapes[key] = shape
-        places.append((start, stop))
-    end = 0
-    for start, stop in sorted(places):
-        if start != end:
-            raise ValueError("its tensors overlap or leave gaps")
-        end = stop
-    if end > available:
-        raise errors.WeightsTruncated(f"{name} should hold {end} bytes of weights and holds {available}.")
-    if end < available:
-        raise ValueError(f"{available - end} bytes follow the last tensor")
-    return shapes
-
-
-def _header(metadata: Mapping[str, str], shapes: dict[str, tuple[int, ...]], path: Path) -> Header:
-    def lie(sentence: str) -> errors.WeightsMetadata:
-        return errors.WeightsMetadata(f"{path.name}: {sentence}.")
-
-    missing = [key for key in _REQUIRED if not metadata.get(key)]
-    if missing:
-        raise lie("its metadata lacks " + ", ".join(missing))
-    if metadata["format"] != FORMAT:
-        raise lie(f"its format is {metadata['format']!r}, this Pincel reads {FORMAT!r}")
-    generator, tag = metadata["generator"], metadata["tag"]
-    if generator not in base.names():
-        raise lie(f"it is for a generator {generator!r} that does not exist here")
-    if not _TAG.fullmatch(tag):
-        raise lie(f"its tag {tag!r} is not one of lower-case letters, digits, - and _")
-    if path.name != f"{generator}.{tag}.safetensors":
-        raise lie(f"it says that it is {generator}.{tag}, its name says otherwise")
-    if metadata["task"] != base.card(generator).task:
-        raise lie(f"it says that {generator} does {metadata['task']!r}")
-    try:
-        values = {key: json.loads(metadata.get(key, default)) for key, default in _JSON.items()}
-    except (ValueError, RecursionError):
-        raise lie("its metadata holds damaged JSON") from None
-    if not isinstance(values["config"], dict) or not _modest(values["config"]):
-        raise lie("its config holds sizes that no generator has")
-    if not isinstance(values["data"], list) or not isinstance(values["metrics"], dict):
-        raise lie("its data or metrics have the wrong form")
-    texts = {key: str(metadata.get(key, "")) for key in ("title", "thesis", "licence", "commit", "created", "command")}
-    if not isinstance(values["steps"], int):
-        raise lie("its number of steps is not a number")
-    fields: dict[str, Any] = {**texts, **values}
-    return Header(generator, tag, metadata["task"], shapes=shapes, **fields)
-
-
-_JSON = {"config": "{}", "data": "[]", "steps": "0", "metrics": "{}"}
-
-
-def _modest(value: Any, depth: int = 0) -> bool:
-    """Whether a config holds only plain values, none so large that building the network would hang or exhaust memory."""
-    if isinstance(value, dict):
-        return depth == 0 and len(value) <= 64 and all(_modest(v, 1) for v in value.values())
-    if isinstance(value, list):
-        return depth <= 1 and len(value) <= 64 and all(_modest(v, 2) for v in value)
-    if isinstance(value, bool | str) or value is None:
-        return True
-    return isinstance(value, int | float) and abs(value) <= _NUMBER_MAX
-
-
 def load(path: Path) -> tuple[Header, nn.Module]:
     """The header and the generator in evaluation mode, float32, on the CPU.
 
@@ -193,6 +42,8 @@ def load(path: Path) -> tuple[Header, nn.Module]:
     """
     header = read_header(path)
     module = base.module(header.generator)
+    if header.task != module.CARD.task:
+        raise errors.WeightsMetadata(f"{path.name}: it says that {header.generator} does {header.task!r}.")
     try:
         with torch.device("meta"):  # shapes without memory: a lying config costs nothing
             expected = {k: tuple(v.shape) for k, v in module.Generator(**header.config).state_dict().items()}
@@ -224,16 +75,11 @@ def _difference(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tup
     return "; ".join(lines[:4]) + (f"; and {len(lines) - 4} more" if len(lines) > 4 else "")
 
 
-def digest(path: Path) -> str:
-    """The file's SHA-256, lower-case hex; remembered while the file does not change."""
-    stat = path.stat()
-    return _digest(path, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, modified: int, size: int) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+def load_into(network: nn.Module, path: Path) -> Header:
+    """Put a file's weights into an existing network (to go on training it). Raises the errors of load()."""
+    header, loaded = load(path)
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    if expected != header.shapes:
+        raise errors.WeightsShape(f"{path.name} does not fit: {_difference(expected, header.shapes)}.")
+    network.load_state_dict(loaded.state_dict())
+    return header
