@@ -1,0 +1,212 @@
+"""The door that clients knock at: the ROUTER socket, the sessions, and who may say what."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import zmq
+
+from engine.client.errors import (
+    EngineStart,
+    InternalError,
+    MessageTooLarge,
+    NotLoopback,
+    PincelError,
+    PortTaken,
+    ProtocolMismatch,
+    WrongKey,
+)
+from engine.client.protocol import (
+    FROM_CLIENT,
+    HEADER_MAX,
+    UNKNOWN,
+    VERSION,
+    Message,
+    Numbering,
+    error_field,
+    unpack,
+)
+from engine.server.jobs import Session
+
+# Sessions without jobs are forgotten beyond this number, the longest silent first; such a client says hello again.
+SESSIONS_MAX = 1000
+# After the end, answers that are still on their way have this long to leave.
+LINGER_MS = 300
+
+log = logging.getLogger("pincel.front")
+
+
+def loopback(host: str) -> str:
+    """The IPv4 loopback address that the host names. Raises NotLoopback for anything that others can reach."""
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        address = None
+    if address is None or address.version != 4 or not address.is_loopback:
+        raise NotLoopback(f"{host} is not 127.0.0.1: others could reach the engine there.", host=host)
+    return str(address)
+
+
+class Front:
+    """The socket to the clients. key: 32 bytes, signs every message; max_bytes: of one message.
+
+    host and port (0: any free one) or ipc, a path, say where. Raises NotLoopback, PortTaken, EngineStart.
+    """
+
+    def __init__(
+        self, context: zmq.Context[Any], key: bytes, max_bytes: int, host: str, port: int, ipc: str | None
+    ) -> None:
+        self.key, self.max_bytes = key, max_bytes
+        self.sessions: dict[bytes, Session] = {}
+        self.seen = time.monotonic()  # of the last message with the right key
+        self._lost: list[Session] = []
+        address = f"ipc://{ipc}" if ipc is not None else f"tcp://{loopback(host)}:{port or '*'}"
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.linger = LINGER_MS
+        # Sending to a client that is gone is an error, which is how its jobs come to be dropped.
+        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        # libzmq cuts the connection before it allocates a larger part; the sum of the parts is checked in unpack.
+        self.socket.setsockopt(zmq.MAXMSGSIZE, max(max_bytes, 2 * HEADER_MAX))
+        # A peer whose machine vanished (behind a tunnel) is noticed by the kernels, not by ZMTP heartbeats: an editor
+        # that is busy for a minute and leaves its socket alone is still there.
+        self.socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        self.socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 10)
+        self.socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)
+        self.socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 3)
+        # No message to a client is ever dropped because it reads slowly; what can wait is bounded by its jobs.
+        self.socket.setsockopt(zmq.SNDHWM, 0)
+        # ROUTER_HANDOVER stays off: a connection that cannot sign must not take over another one's answers.
+        _bind(self.socket, address, port)
+        self.endpoint = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        if ipc is not None:
+            os.chmod(ipc, 0o600)
+
+    def close(self) -> None:
+        self.socket.close()
+
+    # ---- hearing -----------------------------------------------------------------------------------------------
+
+    def receive(self, most: int = 100) -> Iterator[tuple[Session, Message]]:
+        """The messages that arrived, at most so many, each from an open session; a hello opens one and comes too.
+
+        Whatever else arrives is answered with an error here.
+        """
+        for _ in range(most):
+            try:
+                address, *parts = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            session = self.sessions.get(address.bytes)
+            try:
+                message = unpack(self.key, parts, FROM_CLIENT, self.max_bytes)
+                if message.type == "hello":
+                    session = self._open(address.bytes, message)
+                elif session is None:
+                    raise _answering(message, WrongKey("The message belongs to a session that is not open."))
+                else:
+                    session.numbering.accept(message)
+            except PincelError as error:
+                self.refuse(address.bytes, error)
+                continue
+            self.seen = session.seen = time.monotonic()
+            yield session, message
+
+    def _open(self, address: bytes, message: Message) -> Session:
+        spoken = message.header["protocol"]
+        if spoken != VERSION:
+            error = ProtocolMismatch(
+                f"The client speaks protocol {spoken}, this engine {VERSION}.", client=spoken, engine=VERSION
+            )
+            raise _answering(message, error)
+        if address in self.sessions:
+            self.lose(self.sessions[address])
+        if len(self.sessions) >= SESSIONS_MAX:
+            idle = [session for session in self.sessions.values() if not session.jobs]
+            for session in sorted(idle, key=lambda session: session.seen)[:1]:
+                del self.sessions[session.address]
+        program = str(message.header["client"].get("name", ""))[:80]
+        session = Session(address, Numbering(self.key, f"s-{secrets.token_hex(16)}"), program)
+        self.sessions[address] = session
+        log.info("%s opened a session", program or "a client")
+        return session
+
+    def lose(self, session: Session) -> None:
+        """End a session; lost() reports it once."""
+        if not session.gone:
+            session.gone = True
+            if self.sessions.get(session.address) is session:
+                del self.sessions[session.address]
+            self._lost.append(session)
+
+    def lost(self) -> list[Session]:
+        """The sessions that ended since the last call, their jobs still in them."""
+        lost, self._lost = self._lost, []
+        return lost
+
+    # ---- telling -----------------------------------------------------------------------------------------------
+
+    def tell(
+        self, session: Session, type: str, id: str, parts: Sequence[Any] = (), buffers: Any = None, **fields: Any
+    ) -> None:
+        """Send a message in a session; a client that is gone loses the session."""
+        if session.gone:
+            return
+        header = dict(fields, type=type, id=id)
+        if buffers is not None:
+            header["buffers"] = buffers
+        try:
+            sealed = session.numbering.seal(header, parts)
+        except (MessageTooLarge, ValueError) as error:
+            log.exception("a %s cannot be sent", type)
+            sealed = session.numbering.seal(
+                {"type": "error", "id": id, "error": error_field(InternalError(f"The answer cannot be sent: {error}"))}
+            )
+        if not self._send(session.address, sealed):
+            log.info("%s is gone", session.program or "a client")
+            self.lose(session)
+
+    def refuse(self, address: bytes, error: PincelError) -> None:
+        """Answer a message with an error, in the address's session where it has one and the message could be read.
+
+        An open job has one end only: an error about another message under its id goes out under "-".
+        """
+        session = self.sessions.get(address)
+        log.info("refused: %s", error.sentence)
+        id = error.request
+        if session is not None and id != UNKNOWN and not isinstance(error, WrongKey):
+            self.tell(session, "error", UNKNOWN if id in session.jobs else id, error=error_field(error))
+            return
+        if session is not None and id in session.jobs:
+            id = UNKNOWN
+        header = {"type": "error", "id": id, "error": error_field(error)}
+        self._send(address, Numbering(self.key).seal(header))
+
+    def _send(self, address: bytes, parts: Sequence[Any]) -> bool:
+        try:
+            self.socket.send_multipart([address, *parts], zmq.NOBLOCK, copy=False)
+        except zmq.ZMQError as error:
+            if error.errno in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                return False
+            raise
+        return True
+
+
+def _answering(message: Message, error: PincelError) -> PincelError:
+    error.request = message.id
+    return error
+
+
+def _bind(socket: zmq.Socket[Any], address: str, port: int) -> None:
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        socket.close()
+        if error.errno == zmq.EADDRINUSE:
+            raise PortTaken(f"The port {port} is used by another program.", port=port) from None
+        raise EngineStart(f"The engine cannot listen at {address}: {error.strerror}.", endpoint=address) from None
