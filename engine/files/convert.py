@@ -62,16 +62,18 @@ def converted(image: Image.Image, name: str, profile: bytes) -> tuple[np.ndarray
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """CMYK or Lab by the profile when it is one for this mode; perceptual intent, as for photographs."""
-    srgb = ImageCms.createProfile("sRGB")
-    source: ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile | None = None
-    if image.mode == "LAB":
-        source = ImageCms.createProfile("LAB")
-    elif icc.colour_space(profile) == "CMYK":
-        try:
+    source: ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile
+    try:
+        if image.mode == "LAB":
+            source = ImageCms.createProfile("LAB")
+        elif icc.colour_space(profile) == "CMYK":
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        except (OSError, ImageCms.PyCMSError):
-            source = None
-    if source is None:
-        return image.convert("RGB")
-    done = ImageCms.profileToProfile(image, source, srgb, ImageCms.Intent.PERCEPTUAL, outputMode="RGB")
+        else:
+            return image.convert("RGB")
+        srgb = ImageCms.createProfile("sRGB")
+        done = ImageCms.profileToProfile(image, source, srgb, ImageCms.Intent.PERCEPTUAL, outputMode="RGB")
+    except (OSError, ImageCms.PyCMSError):
+        if image.mode == "LAB":
+            raise
+        done = None  # A damaged profile says as little as none.
     return done if done is not None else image.convert("RGB")

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from engine.client.errors import Truncated
+from engine.client.errors import EmptyPicture, Truncated
 from engine.files import check, exif, icc, png, tiff
 from engine.files.convert import converted, named, plain
 from engine.tasks.base import Picture
@@ -80,11 +80,16 @@ def _read_png(file: BinaryIO, name: str, convert: bool) -> Picture:
 
 
 def _read_pillow(file: BinaryIO, name: str, form: str, convert: bool) -> Picture:
-    if form == "WEBP":
-        head = file.read(8)
-        file.seek(0, os.SEEK_END)
-        if file.tell() < 8 + int.from_bytes(head[4:8], "little"):
-            raise Truncated(f"{name} ends too early.")
+    head = file.read(26)
+    if form == "WEBP" and os.fstat(file.fileno()).st_size < 8 + int.from_bytes(head[4:8], "little"):
+        raise Truncated(f"{name} ends too early.")
+    # Pillow refuses an empty picture as if it were no picture: asked first.
+    sides = {"GIF": (6, 2), "BMP": (18, 4)}.get(form)
+    if sides and len(head) == 26:
+        place, step = sides
+        for side in (head[place : place + step], head[place + step : place + 2 * step]):
+            if not any(side):
+                raise EmptyPicture(f"{name} has no pixels: its header says so.")
     file.seek(0)
     with check.coded(name):
         image = _OPENERS[form](file)

@@ -187,6 +187,7 @@ def encoded(array: np.ndarray, profile: bytes, block: bytes, xmp: bytes) -> byte
     # The directory is written anew at the end, with the picture's own tags in it; the pixels stay where they are.
     main = exif.parsed(plain_file)
     main.entries.update({tag: value for tag, value in tags.entries.items() if tag in exif.DESCRIPTIVE})
+    main.entries[exif.ORIENTATION] = (3, 1, struct.pack(order + "H", 1))
     for tag, kind, data in ((_ICC, 7, profile), (_XMP, 1, xmp)):
         if data:
             main.entries[tag] = (kind, len(data), data)

@@ -95,13 +95,15 @@ def encoded(picture: Picture, form: str, quality: int, name: str, notices: list[
     if picture.linear and not profile:
         # Without a profile that says so, every reader would take linear values for display values.
         array = depth.encoded_srgb(array)
-    block = exif.updated(picture.exif, picture.width, picture.height) if picture.exif else b""
+    # Pixels in memory stand upright, whatever a block that came from elsewhere says.
+    block, xmp = exif.upright(exif.cleaned(picture.exif), picture.xmp)
+    block = exif.updated(block, picture.width, picture.height) if block else b""
     if form == "PNG":
         integers = array if array.dtype == np.uint8 else depth.to_integers(array, np.uint16)
-        return png.encoded(integers, profile, block, picture.xmp)
+        return png.encoded(integers, profile, block, xmp)
     if form == "TIFF":
-        return tiff.encoded(array, profile, block, picture.xmp)
-    return _by_pillow(array, form, quality, name, profile, block, picture.xmp, notices)
+        return tiff.encoded(array, profile, block, xmp)
+    return _by_pillow(array, form, quality, name, profile, block, xmp, notices)
 
 
 def _by_pillow(
