@@ -66,13 +66,13 @@ def load(path: Path) -> tuple[Header, nn.Module]:
 
 
 def _difference(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> str:
-    """The first differences, readable: missing -, unexpected +, another shape !."""
-    lines = [f"-{k} {list(expected[k])}" for k in expected if k not in found]
-    lines += [f"+{k} {list(found[k])}" for k in found if k not in expected]
-    lines += [
-        f"!{k} {list(expected[k])} is {list(found[k])}" for k in expected if k in found and expected[k] != found[k]
-    ]
-    return "; ".join(lines[:4]) + (f"; and {len(lines) - 4} more" if len(lines) > 4 else "")
+    """The first differences of each kind, readable: missing -, unexpected +, another shape !."""
+    missing = [f"-{k} {list(expected[k])}" for k in expected if k not in found]
+    unexpected = [f"+{k} {list(found[k])}" for k in found if k not in expected]
+    both = [k for k in expected if k in found and expected[k] != found[k]]
+    other = [f"!{k} {list(expected[k])} is {list(found[k])}" for k in both]
+    more = sum(max(0, len(kind) - 2) for kind in (missing, unexpected, other))
+    return "; ".join([*missing[:2], *unexpected[:2], *other[:2], *([f"and {more} more"] if more else [])])
 
 
 def load_into(network: nn.Module, path: Path) -> Header:
