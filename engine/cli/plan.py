@@ -154,21 +154,19 @@ class _Naming:
 
     def _check_template(self, out: str) -> None:
         try:
-            parts = list(string.Formatter().parse(out))
-            bad = [name for _, name, *_ in parts if name is not None and name not in FIELDS]
-            if not bad:
-                self._filled(Path("stem.png"), 1)
+            names = {name for _, name, *_ in string.Formatter().parse(out) if name is not None}
+            unknown = sorted(names - set(FIELDS))
+            if unknown:
+                raise ValueError(f"it has an unknown field {{{unknown[0]}}}")
+            if "seed" in names and "seed" not in self.values:
+                raise ValueError(f"{self.task} has no seed")
+            filled = self._filled(Path("stem.png"), 1)
         except ValueError as error:
-            raise OptionError(f"The template {out} is malformed: {error}.", self._template_remedy()) from error
-        if bad:
-            raise OptionError(f"The template {out} has an unknown field {{{bad[0]}}}.", self._template_remedy())
-        if "seed" in {name for _, name, *_ in parts} and "seed" not in self.values:
-            raise OptionError(f"{self.task} has no seed to put in {out}.", self._template_remedy())
-        if Path(self._filled(Path("stem.png"), 1)).suffix.lower() not in WRITTEN:
+            fields = ", ".join(f"{{{name}}}" for name in FIELDS)
+            remedy = f"The fields are {fields}; write {{{{ for a brace itself."
+            raise OptionError(f"The template {out} cannot be used: {error}.", remedy) from error
+        if Path(filled).suffix.lower() not in WRITTEN:
             raise OutputFormat(f"The template {out} does not end like a picture.", "End it with .{ext} or .png.")
-
-    def _template_remedy(self) -> str:
-        return "Its fields are " + ", ".join(f"{{{name}}}" for name in FIELDS) + "; write {{ for a brace itself."
 
     def _filled(self, source: Path, n: int) -> str:
         seed = (int(self.values["seed"]) + n - 1) % (SEED_MAX + 1) if "seed" in self.values else None

@@ -13,7 +13,7 @@ PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", "
 TEXT = {".py", ".md", ".toml", ".txt", ".in", ".json", ".yml", ".yaml", ".cfg", ".sh", ".html", ".desktop", ""}
 # Marks of a developer's own machine or of unfinished work. Written with brackets so that this file does not match itself.
 BANNED = re.compile(
-    r"/(?:w[o]rk|r[o]ot|f[a]rm)/|/h[o]me/\w+/|index-u[r]l|pypi\.o[r]g|pythonhosted|"
+    r"/(?:w[o]rk|r[o]ot|f[a]rm)/|index-u[r]l|pypi\.o[r]g|pythonhosted|"
     r"\bTO[D]O\b|\bFIX[M]E\b|\bXX[X]\b|NotImplemente[d]Error"
 )
 

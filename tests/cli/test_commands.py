@@ -1,0 +1,98 @@
+"""models, doctor, status, stop."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+
+import pytest
+
+from engine import __version__
+from tests.cli.pictures import pincel
+
+
+@pytest.fixture
+def models(tmp_path, tiny_folder, monkeypatch):
+    """A models folder of the test's own, with copies of the tiny networks."""
+    folder = tmp_path / "models"
+    shutil.copytree(tiny_folder, folder)
+    monkeypatch.setenv("PINCEL_MODELS", str(folder))
+    return folder
+
+
+def test_models_list_and_show(models, capsys):
+    assert pincel("models", "list", "--json") == 0
+    listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert listed["srgan.psnr"]["task"] == "upscale" and listed["yuv_cgan.photo"]["default"] is True
+    assert pincel("models", "list") == 0
+    assert "yuv_cgan.photo" in capsys.readouterr().out
+    assert pincel("models", "show", "srgan.psnr", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["generator"] == "srgan" and shown["sha256"] == listed["srgan.psnr"]["sha256"]
+    assert pincel("models", "show", "srgan.psnr") == 0
+    assert pincel("models", "show", "nobody") == 2
+    assert "option.generator" in capsys.readouterr().err
+
+
+def test_models_verify_finds_damage(models, capsys):
+    file = models / "srgan.psnr.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    assert pincel("models", "verify") == 5
+    assert "weights.truncated" in capsys.readouterr().out
+    assert pincel("models", "verify", "--json") == 5
+    rows = json.loads(capsys.readouterr().out)
+    assert next(r for r in rows if r["path"] == str(file))["error"]["code"] == "weights.truncated"
+
+
+def test_models_add(models, tiny_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PINCEL_MODELS", str(tmp_path / "new"))
+    file = tiny_folder / "srgan.psnr.safetensors"
+    assert pincel("models", "add", file) == 0
+    assert (tmp_path / "new" / file.name).read_bytes() == file.read_bytes()
+    assert pincel("models", "add", file) == 4
+    assert pincel("models", "add", file, "--overwrite") == 0
+    pickle = tmp_path / "srgan.bad.safetensors"
+    pickle.write_bytes(b"PK\x03\x04 and so on")
+    assert pincel("models", "add", pickle) == 5
+    assert "weights.pickle" in capsys.readouterr().err
+    assert [p.name for p in (tmp_path / "new").iterdir()] == [file.name]
+
+
+def test_doctor_tells_everything_but_names(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/Users/maria")
+    monkeypatch.setenv("PINCEL_HOME", "/Users/maria/pincel")
+    pincel("doctor", "--json")
+    text = capsys.readouterr().out
+    said = json.loads(text)
+    assert said["pincel"]["version"] == __version__
+    assert said["torch"]["version"] and said["weights"] and said["engine"]["running"] is False
+    assert "maria" not in text and "~/pincel" in text
+    pincel("doctor")
+    assert "packages:" in capsys.readouterr().out
+
+
+def test_doctor_sees_damaged_weights(models, capsys):
+    (models / "srgan.psnr.safetensors").write_bytes(b"nothing")
+    assert pincel("doctor", "--json") == 1
+    assert any("weights.truncated" in problem for problem in json.loads(capsys.readouterr().out)["problems"])
+
+
+def test_status_and_stop_without_an_engine(capsys):
+    assert pincel("status") == 6
+    assert "pincel serve" in capsys.readouterr().err
+    assert pincel("status", "--json") == 6
+    assert json.loads(capsys.readouterr().out) == {"running": False}
+    assert pincel("stop") == 0
+
+
+def test_train_is_the_trainer(capsys):
+    assert pincel("train", "--help") == 0
+    assert "--minutes" in capsys.readouterr().out
+
+
+def test_the_user_is_not_named_by_accident(capsys):
+    pincel("doctor")
+    name = getpass.getuser() if os.environ.get("USER") else os.path.basename(os.path.expanduser("~"))
+    assert f"/{name}/" not in capsys.readouterr().out
