@@ -150,7 +150,7 @@ def contact_sheet(paint: Painter, pictures: Sequence[np.ndarray], path: Path, ti
 
 def _tensor(array: np.ndarray) -> Tensor:
     """[H, W, C] uint8 -> [1, C, H, W] in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)[None].float() / 255.0
+    return torch.from_numpy(array.copy()).permute(2, 0, 1)[None].float() / 255.0
 
 
 def _bytes(picture: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The YUV conditional GAN: the thesis' shapes, the compact net, noise and hints that matter, and learning one batch by heart."""
+"""The YUV conditional GAN: the thesis' shapes, the compact net, noise and hints, learning one batch by heart."""
 
 import pytest
 import torch
@@ -71,7 +71,7 @@ def test_one_batch_is_learnt_by_heart_and_the_gan_phase_runs():
     rgb = torch.rand(4, 3, 4, 4, generator=g).repeat_interleave(8, 2).repeat_interleave(8, 3)
     batch = {
         "rgb": rgb,
-        "noise": torch.randn(4, 2, 32, 32, generator=g),
+        "noise": torch.randn(4, 1, 32, 32, generator=g),
         "gamma": torch.ones(4, 1, 1, 1),
         "hints": torch.zeros(4, 3, 32, 32),
     }
@@ -92,3 +92,15 @@ def test_one_batch_is_learnt_by_heart_and_the_gan_phase_runs():
     assert errors[59] < 0.6 * grey
     assert {"d", "fooled"} <= scalars.keys() and errors[-1] < grey
     assert recipe.sheet(recipe.net.eval(), batch).shape == (4, 3, 32, 128)
+
+
+def test_coupled_noise_stays_normal_and_follows_the_warmth_of_the_truth():
+    recipe = yuv_cgan.Recipe(yuv_cgan.Generator(**SMALL), {"coupling": 0.5})
+    g = torch.Generator().manual_seed(2)
+    warmth = torch.randn(400, 1, 2, 2, generator=g)
+    half = (yuv_cgan.WARMTH_MEAN + yuv_cgan.WARMTH_DEVIATION * warmth) / 2
+    uv = torch.cat((-half, half), 1).repeat_interleave(16, 2).repeat_interleave(16, 3)
+    noise = recipe._coupled(torch.randn(400, 1, 32, 32, generator=g), uv)
+    means = torch.nn.functional.avg_pool2d(noise, 16) * 16
+    assert abs(float(means.std()) - 1) < 0.05 and abs(float(noise.std()) - 1) < 0.01
+    assert 0.4 < float(torch.corrcoef(torch.stack((means.flatten(), warmth.flatten())))[0, 1]) < 0.6

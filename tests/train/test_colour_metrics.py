@@ -1,0 +1,82 @@
+"""Colour metrics against scikit-image and by construction; the evaluation's own arithmetic."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.train import evaluate_colour as evaluate
+from engine.train.metrics.ab_error import ab_error
+from engine.train.metrics.chroma import chroma
+from engine.train.metrics.colorfulness import colorfulness
+from engine.train.metrics.hint_obedience import hint_error
+
+
+def pictures(count=3, height=40, width=56):
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def tensor(array):
+    return torch.from_numpy(array).permute(2, 0, 1)[None].double() / 255
+
+
+def test_ab_error_and_chroma_equal_scikit_image():
+    color = pytest.importorskip("skimage.color")
+    one, other = pictures(2)
+    a, b = color.rgb2lab(one)[..., 1:], color.rgb2lab(other)[..., 1:]
+    assert ab_error(tensor(one), tensor(other)) == pytest.approx(np.linalg.norm(a - b, axis=2).mean(), abs=0.02)
+    assert chroma(tensor(one)) == pytest.approx(np.linalg.norm(a, axis=2).mean(), abs=0.02)
+
+
+def test_grey_has_no_colour_and_pure_colours_have_much():
+    assert colorfulness(torch.full((3, 8, 8), 0.4)) == 0
+    stripes = torch.zeros(3, 8, 8)
+    stripes[0, :, ::2] = stripes[2, :, 1::2] = 1.0
+    # rg is 255 and 0, yb is 127.5 and -255: deviations 127.5 and 191.25, means 127.5 and -63.75.
+    assert colorfulness(stripes) == pytest.approx(np.hypot(127.5, 191.25) + 0.3 * np.hypot(127.5, 63.75), rel=1e-5)
+
+
+def test_hint_error_looks_only_inside_the_mask():
+    one, other = (tensor(p) for p in pictures(2))
+    mask = torch.zeros(1, 1, *one.shape[2:])
+    with pytest.raises(ValueError, match="no hint"):
+        hint_error(one, other, mask)
+    mask[..., 5:9, 5:9] = 1
+    mixed = torch.where(mask > 0, other, one)
+    assert hint_error(mixed, other, mask) == 0
+    assert hint_error(one, other, mask) > 1
+
+
+def test_dots_carry_the_true_colour():
+    flat = np.empty((50, 60, 3), np.uint8)
+    flat[:] = (200, 40, 90)
+    layer = evaluate.dotted(flat, 0)
+    assert 100 < (layer[..., 3] > 0).sum() < 20 * 49
+    assert (layer[layer[..., 3] > 0] == (200, 40, 90, 255)).all()
+
+
+def test_measuring_a_perfect_painter_a_grey_one_and_sepia():
+    truth = [
+        np.asarray(Image.fromarray(p).resize((56, 40), Image.Resampling.BILINEAR)) for p in pictures(height=5, width=7)
+    ]
+    known = {evaluate.grey_of(p).tobytes(): p for p in truth}
+    perfect = evaluate.measure(lambda grey, hints: known[grey.tobytes()], truth, hinted=True)
+    assert perfect["ab_error"] == 0 and perfect["gain_percent"] == 100 and perfect["chroma_share"] == 1
+    assert perfect["hint_error"] < perfect["hint_error_grey"]
+    grey = evaluate.measure(lambda grey, hints: grey.repeat(3, 2), truth)
+    assert abs(grey["gain_percent"]) < 0.1 and grey["chroma_share"] < 1e-3
+    sepia = evaluate.measure(evaluate.by_mean_colour(truth), truth)
+    assert 0 < sepia["chroma_share"] < 1
+
+
+def test_pictures_are_brought_down_and_the_sheet_is_written(tmp_path):
+    for index, picture in enumerate(pictures(3, 80, 120)):
+        Image.fromarray(picture).save(tmp_path / f"{index}.png")
+    loaded = evaluate.load(str(tmp_path), 40, 2)
+    assert [p.shape for p in loaded] == [(40, 60, 3)] * 2
+    evaluate.contact_sheet(lambda grey, hints: grey.repeat(3, 2), loaded, tmp_path / "out" / "sheet.png", tile=32)
+    assert Image.open(tmp_path / "out" / "sheet.png").size == (320, 32)
+    json.dumps(evaluate.figures_of(loaded[0], loaded[1]))
