@@ -24,6 +24,9 @@ from engine.tasks.base import Picture, Reporter, TaskResult
 # Source pixels along a tile's side. Larger tiles waste less on context; smaller ones can be cancelled sooner.
 TILE = 192
 TILE_LEAST = 32
+# The eight turned and mirrored views of a tile (quarter turns, mirrored); quality "best" averages the network over all of
+# them: the geometric self-ensemble of Lim 2017 (EDSR).
+VIEWS = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
 
 
 def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: Reporter) -> TaskResult:
@@ -45,7 +48,9 @@ def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: R
         steps.insert(0, (source.height * model.card.scale, source.width * model.card.scale))
     picture = source
     for step_height, step_width in steps:
-        picture = _Enlargement(picture, step_height, step_width, model, notices).run(reporter)
+        picture = _Enlargement(picture, step_height, step_width, model, notices, values["quality"] == "best").run(
+            reporter
+        )
     info = model.info() | {"seconds": reporter.seconds, "notices": notices, "size": [width, height]}
     return TaskResult([picture], info)
 
@@ -71,8 +76,9 @@ def target_size(source: Picture, values: dict[str, Any]) -> tuple[int, int]:
 class _Enlargement:
     """One pass of the network over one picture, to an exact size of at most `scale` times the source's."""
 
-    def __init__(self, source: Picture, height: int, width: int, model: Model, notices: list[str]) -> None:
+    def __init__(self, source: Picture, height: int, width: int, model: Model, notices: list[str], best: bool) -> None:
         self.source, self.height, self.width, self.model, self.notices = source, height, width, model, notices
+        self.views = VIEWS if best else VIEWS[:1]
         self.scale = model.card.scale
         try:
             self.result = np.empty((height, width, source.array.shape[2]), source.array.dtype)
@@ -155,7 +161,13 @@ class _Enlargement:
         """The network on display-encoded RGB [1, 3, h, w], its input within 0..1; what lies beyond is added again."""
         inside = rgb.clamp(0, 1)
         height, width = rgb.shape[2] * self.scale, rgb.shape[3] * self.scale
-        large = self.model(pad_to(inside, self.model.card.multiple))[..., :height, :width].clamp(0, 1)
+        large = torch.zeros(1, 3, height, width)
+        for turns, mirrored in self.views:
+            view = torch.rot90(inside.flip(3) if mirrored else inside, turns, (2, 3))
+            out = self.model(pad_to(view, self.model.card.multiple))
+            out = torch.rot90(out[..., : view.shape[2] * self.scale, : view.shape[3] * self.scale], -turns, (2, 3))
+            large += out.flip(3) if mirrored else out
+        large = (large / len(self.views)).clamp(0, 1)
         beyond = rgb - inside
         if bool(beyond.any()):
             large = large + resize.bicubic(beyond, height, width)

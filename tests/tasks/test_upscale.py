@@ -189,3 +189,12 @@ def test_cancel_between_tiles(engine, small, monkeypatch):
     with pytest.raises(errors.Cancelled):
         engine.upscale(small, on_progress=seen.append, cancelled=stop)
     assert len(seen) <= 6
+
+
+def test_best_quality_is_the_same_for_a_turned_picture(engine, small, monkeypatch):
+    best = engine.upscale(small, quality="best").array.astype(int)
+    assert np.abs(best - engine.upscale(small).array).max() > 0
+    turned = engine.upscale(np.ascontiguousarray(np.rot90(small)), quality="best").array.astype(int)
+    assert np.abs(np.rot90(best) - turned).max() <= 1
+    monkeypatch.setattr(task, "TILE", 23)
+    assert np.abs(best - engine.upscale(small, quality="best").array).max() <= 1
