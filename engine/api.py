@@ -216,6 +216,6 @@ class Engine:
 
 def running() -> bool:
     """Whether an engine is running for this user."""
-    from engine.client import launcher
+    from engine.client import connection
 
-    return launcher.find() is not None
+    return bool(connection.find()[0])
