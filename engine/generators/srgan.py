@@ -8,18 +8,23 @@ enlargement added to the output, so that the network learns only what bicubic la
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
-from engine.imaging.resize import downscaled
+from engine.imaging.resize import bicubic, downscaled
 from engine.nn.blocks import Nearest, conv, normalization
-from engine.nn.losses import real_or_fake, luma_of
+from engine.nn.losses import luma_of, real_or_fake
+from engine.nn.optim import Muon
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
+
+if TYPE_CHECKING:
+    from engine.train.data import PictureStore
 
 SCALE = 4
 
@@ -37,14 +42,21 @@ CARD = Card(
 
 # The compact flagship. Weights files carry their own config.
 CONFIG: dict[str, Any] = {
-    "channels": 64,
-    "blocks": 5,
+    "channels": 48,
+    "blocks": 8,
     "norm": "none",
     "kernel": 3,
     "upsampling": "direct",
     "skip": True,
 }
-THESIS: dict[str, Any] = {**CONFIG, "blocks": 16, "norm": "batch", "kernel": 9, "upsampling": "nearest", "skip": False}
+THESIS: dict[str, Any] = {
+    "channels": 64,
+    "blocks": 16,
+    "norm": "batch",
+    "kernel": 9,
+    "upsampling": "nearest",
+    "skip": False,
+}
 PAPER: dict[str, Any] = {**THESIS, "upsampling": "shuffle"}
 
 
@@ -161,7 +173,7 @@ class Recipe(BaseRecipe):
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "patch": 48,  # side of the low-resolution patches
         "luma": 0.7,  # share of the luma's error in the content loss, the rest is RGB
-        "lr": 0.03,  # Muon, hidden layers
+        "lr": 0.02,  # Muon, hidden layers
         "adam_lr": 1e-3,  # the others
         "gan": 0.0,  # share of the training in the phase "gan"; 0 trains for fidelity alone
         "adversarial": 1e-3,
@@ -181,9 +193,8 @@ class Recipe(BaseRecipe):
         return super().nets() | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
 
     def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
-        from engine.train.optim import Muon
-
-        hidden, others = [], []
+        hidden: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
         for name, parameter in self.generator.named_parameters():
             (hidden if parameter.ndim == 4 and name.startswith("body") else others).append(parameter)
         if phase.name == "psnr" or self.discriminator is None:
@@ -193,7 +204,7 @@ class Recipe(BaseRecipe):
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), lr=1e-4, betas=(0.9, 0.99)),
         }
 
-    def batch(self, store: Any, size: int, rng: torch.Generator) -> Batch:
+    def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
         truth = store.crops(size, self.crop, rng, flip="all").float() / 255
         truth = truth.contiguous()
         return {"low": downscaled(truth, SCALE).to(memory_format=torch.channels_last), "truth": truth}
@@ -218,10 +229,20 @@ class Recipe(BaseRecipe):
 
     def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
         low = batch["low"].float()
-        bicubic = F.interpolate(low, scale_factor=SCALE, mode="bicubic", antialias=True)
-        return torch.cat((bicubic, generator(low).float(), batch["truth"]), dim=3)
+        return torch.cat((bicubic(low, *batch["truth"].shape[-2:]), generator(low).float(), batch["truth"]), dim=3)
 
-    def score(self, generator: nn.Module, store: Any) -> dict[str, float]:
-        from engine.train.evaluate import mean_figures, upscale_figures
+    def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
+        """Mean PSNR in dB of the luma (MATLAB's studio range, a border of 4 pixels left out), and what bicubic has less."""
+        ours, classical = 0.0, 0.0
+        for index in range(len(store)):
+            truth = store.picture(index).float().unsqueeze(0) / 255
+            truth = truth[..., : truth.shape[-2] // SCALE * SCALE, : truth.shape[-1] // SCALE * SCALE]
+            low = downscaled(truth, SCALE).contiguous(memory_format=torch.channels_last)
+            ours += _psnr_y(generator(low), truth)
+            classical += _psnr_y(bicubic(low, *truth.shape[-2:]), truth)
+        return {"psnr_y": ours / len(store), "above_bicubic": (ours - classical) / len(store)}
 
-        return mean_figures(upscale_figures(generator, store))
+
+def _psnr_y(result: Tensor, truth: Tensor) -> float:
+    error = luma_of((result.float().clamp(0, 1) * 255).round() / 255 - truth)[..., SCALE:-SCALE, SCALE:-SCALE]
+    return 10 * math.log10((255 / 219) ** 2 / max(float(error.square().mean()), 1e-12))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
+import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from engine.generators import base
-from engine.train.data import PictureStore, pictures_in
+from engine.store import weights
+from engine.train.data import PictureStore, fingerprint, pictures_in
 from engine.train.loop import Loop, Plan
+from engine.train.publish import current_commit
 from engine.train.runs import RunFolder
 
 
@@ -38,7 +43,13 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m engine.train", description=__doc__)
     add = result.add_argument
     add("generator", choices=base.names())
-    add("--data", action="append", required=True, metavar="DIR[:PATTERN]", help="folder of pictures; may be repeated")
+    add(
+        "--data",
+        action="append",
+        required=True,
+        metavar="DIR[:PATTERN]",
+        help="folder of pictures; repeatable, one given twice counts twice",
+    )
     add(
         "--heldout",
         action="append",
@@ -56,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add("--ema", type=float, default=0.999)
     add("--clip", type=float, default=1.0)
     add("--score-every", type=int, default=0, metavar="STEPS")
+    add("--compile", action="store_true", help="compile the generator: slow to start, then faster")
     add("--no-bf16", action="store_true")
     add("--config", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a size of the generator")
     add("--set", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="an option of the recipe")
@@ -73,18 +85,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.manual_seed(args.seed)
     generator = found.Generator(**config)
     if args.finetune:
-        from engine.store import weights
-
-        weights.load_into(generator, args.finetune)
+        header, trained = weights.load(Path(args.finetune))
+        if (header.generator, header.config) != (args.generator, config):
+            raise SystemExit(f"{args.finetune} holds {header.generator} with {header.config}, not {config}.")
+        generator.load_state_dict(trained.state_dict())
     recipe = found.Recipe(generator, dict(args.set))
     store = PictureStore(_files(args.data), recipe.crop, args.device)
     heldout = PictureStore(_files(args.heldout), 1, args.device) if args.heldout else None
     print(f"{len(store)} pictures to train on, {len(store.skipped)} left out (smaller than {recipe.crop} or damaged)")
     plan = Plan(
         steps=args.steps, minutes=args.minutes, batch=args.batch, seed=args.seed, device=args.device, ema=args.ema,
-        bf16=not args.no_bf16, clip=args.clip, score_every=args.score_every,
+        bf16=not args.no_bf16, clip=args.clip, compile=args.compile, score_every=args.score_every,
     )  # fmt: skip
     folder = RunFolder(args.out)
+    folder.describe(
+        {
+            "generator": args.generator,
+            "config": config,
+            "options": recipe.options,
+            "plan": asdict(plan),
+            "pictures": len(store),
+            "data": fingerprint(store.files),
+            "commit": current_commit(),
+            "command": shlex.join(["python", "-m", "engine.train", *(argv if argv is not None else sys.argv[1:])]),
+        }
+    )
     loop = Loop(recipe, store, folder, plan, heldout)
     if args.resume:
         loop.resume()

@@ -1,4 +1,8 @@
-"""Held-out and benchmark figures of a generator, by its task; `python -m engine.train.evaluate` writes them as JSON."""
+"""Figures of an enlarger on whole pictures, beside bicubic: `python -m engine.train.evaluate --help`.
+
+Each picture is reduced four times by MATLAB's bicubic and rounded to 8 bits, enlarged again and compared with itself.
+Through the very task that users run, or (--ensemble) the mean of the net's results over eight flips and turns.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.imaging.resize import bicubic, downscaled
 from engine.train.data import PictureStore, pictures_in
@@ -16,59 +21,99 @@ from engine.train.metrics.psnr import psnr_rgb, psnr_y
 from engine.train.metrics.ssim import ssim_y
 
 Upscaler = Callable[[Tensor], Tensor]
+"""[1, 3, H, W] in [0, 1] -> [1, 3, 4H, 4W]."""
+
+SCALE = 4
 
 
-def whole_multiple(picture: Tensor, factor: int) -> Tensor:
-    """The picture cut at its right and bottom so that both sides are multiples of the factor."""
-    h, w = picture.shape[-2:]
-    return picture[..., : h // factor * factor, : w // factor * factor]
+def by_bicubic(low: Tensor) -> Tensor:
+    """The classical enlargement to compare with."""
+    return bicubic(low, low.shape[-2] * SCALE, low.shape[-1] * SCALE)
+
+
+def by_net(generator: str = "auto") -> Upscaler:
+    """The installed weights' net alone, in float32."""
+    from engine.store.cache import ModelCache
+
+    return ModelCache(device="cpu").get("upscale", generator)
+
+
+def by_task(generator: str = "auto") -> Upscaler:
+    """The upscale task with the installed weights, 8 bits in and out."""
+    from engine import tasks
+    from engine.client.options import task
+    from engine.store.cache import ModelCache
+    from engine.tasks.base import Picture, Reporter
+
+    models = ModelCache(device="cpu")
+    values = task("upscale").complete({"generator": generator, "scale": float(SCALE)})
+
+    def enlarge(low: Tensor) -> Tensor:
+        array = (low[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+        result = tasks.run("upscale", Picture(array), values, models, Reporter()).pictures[0].array
+        return torch.from_numpy(np.ascontiguousarray(result)).permute(2, 0, 1)[None].float() / 255
+
+    return enlarge
 
 
 def ensemble(net: Upscaler) -> Upscaler:
-    """Timofte 2016, the mean of a net's results over the eight flips and quarter turns: better, at eight times the cost."""
+    """Timofte 2016: the mean of a net's results over the eight flips and quarter turns; better, at eight times the cost."""
 
-    def run(x: Tensor) -> Tensor:
+    def run(low: Tensor) -> Tensor:
         results = []
         for turn in range(4):
             for mirrored in (False, True):
-                seen = torch.rot90(x, turn, (-2, -1))
-                seen = seen.flip(-1) if mirrored else seen
-                out = net(seen.contiguous(memory_format=torch.channels_last))
-                out = out.flip(-1) if mirrored else out
-                results.append(torch.rot90(out, -turn, (-2, -1)))
+                seen = torch.rot90(low, turn, (-2, -1))
+                out = net(seen.flip(-1) if mirrored else seen)
+                results.append(torch.rot90(out.flip(-1) if mirrored else out, -turn, (-2, -1)))
         return torch.stack(results).mean(0)
 
     return run
 
 
 @torch.no_grad()
-def upscale_figures(net: Upscaler, store: PictureStore, scale: int = 4) -> list[dict[str, float]]:
-    """For each picture: its low-resolution version by MATLAB's bicubic, enlarged by the net, against the picture.
-
-    psnr_y and ssim_y leave `scale` pixels out at each border.
-    """
-    figures = []
-    for index in range(len(store)):
-        truth = whole_multiple(store.picture(index), scale).float().unsqueeze(0) / 255
-        low = downscaled(truth, scale).contiguous(memory_format=torch.channels_last)
-        result = net(low).float()[0].cpu()
-        truth = truth[0].cpu()
-        figures.append(
-            {
-                "psnr_y": psnr_y(result, truth, scale),
-                "ssim_y": ssim_y(result, truth, scale),
-                "psnr_rgb": psnr_rgb(result, truth),
-            }
-        )
-    return figures
+def figures_of(net: Upscaler, picture: Tensor) -> dict[str, float]:
+    """Figures of one picture [3, H, W] uint8; psnr_y and ssim_y leave four pixels out at each border."""
+    height, width = (side // SCALE * SCALE for side in picture.shape[1:])
+    truth = picture[:, :height, :width].float() / 255
+    result = net(downscaled(truth[None], SCALE)).float()[0]
+    return {
+        "psnr_y": psnr_y(result, truth, SCALE),
+        "ssim_y": ssim_y(result, truth, SCALE),
+        "psnr_rgb": psnr_rgb(result, truth),
+    }
 
 
-def mean_figures(figures: Iterable[dict[str, float]]) -> dict[str, float]:
-    """The mean of every figure."""
-    rows = list(figures)
+def measure(net: Upscaler, pictures: Iterable[Tensor]) -> dict[str, float]:
+    """The mean of every figure over the pictures."""
+    rows = [figures_of(net, picture) for picture in pictures]
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
 
-def by_bicubic(scale: int = 4) -> Upscaler:
-    """The classical enlargement to compare with."""
-    return lambda x: bicubic(x, x.shape[-2] * scale, x.shape[-1] * scale)
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m engine.train.evaluate", description=__doc__)
+    parser.add_argument(
+        "--data", action="append", required=True, metavar="DIR", help="folder of pictures never trained on"
+    )
+    parser.add_argument("--generator", default="auto")
+    parser.add_argument("--ensemble", action="store_true", help="measure the eight-fold ensemble too")
+    parser.add_argument("--out", default="evaluation/upscale.json")
+    args = parser.parse_args(argv)
+    methods: dict[str, Upscaler] = {"bicubic": by_bicubic, args.generator: by_task(args.generator)}
+    if args.ensemble:
+        methods[f"{args.generator}, ensemble"] = ensemble(by_net(args.generator))
+    table: dict[str, dict[str, dict[str, float]]] = {}
+    for folder in args.data:
+        store = PictureStore(pictures_in(folder))
+        name = f"{Path(folder).name} ({len(store)})"
+        table[name] = {}
+        for method, net in methods.items():
+            row = table[name][method] = measure(net, (store.picture(i) for i in range(len(store))))
+            print(f"{name:20}{method:28}" + "  ".join(f"{k} {v:7.4f}" for k, v in row.items()), flush=True)
+    path = Path(args.out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(table, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

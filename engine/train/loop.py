@@ -6,12 +6,13 @@ against NaN, atomic checkpoints with everything needed to go on, logs, sample sh
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ class Plan:
     seed: int = 0
     device: str = "cpu"
     bf16: bool = True
+    compile: bool = False  # torch.compile the generator: a minute to start, 1.2 times as fast here
     warmup: int = 100  # steps
     final_rate: float = 0.001  # of the peak
     ema: float = 0.999
@@ -69,9 +71,12 @@ class Loop:
         torch.manual_seed(plan.seed)
         self.rng = torch.Generator().manual_seed(plan.seed)
         self.nets = {
-            name: net.to(self.device, memory_format=torch.channels_last).train() for name, net in recipe.nets().items()
+            name: net.to(self.device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+            for name, net in recipe.nets().items()
         }
         self.ema = copy.deepcopy(self.nets["generator"]).eval().requires_grad_(False)
+        if plan.compile:
+            self.nets["generator"].compile()
         self.step = 0
         self.seconds = 0.0  # trained before and in this process
         self.skipped = 0
@@ -185,7 +190,6 @@ class Loop:
         """Train to the plan's end or to Ctrl-C; returns the EMA generator, in eval mode."""
         plan, before = self.plan, signal.getsignal(signal.SIGINT)
         fixed = self.recipe.batch(self.store, min(8, plan.batch), torch.Generator().manual_seed(1234))
-        self.folder.describe({"plan": asdict(plan), "options": self.recipe.options, "pictures": len(self.store)})
         last = last_save = time.monotonic()
         logged = (self.step, last)
 
@@ -193,10 +197,8 @@ class Loop:
             self._stop = True
             signal.signal(signal.SIGINT, before)  # a second Ctrl-C ends at once
 
-        try:
+        with contextlib.suppress(ValueError):  # not the main thread: whoever runs us handles signals
             signal.signal(signal.SIGINT, stop)
-        except ValueError:  # not the main thread: whoever runs us handles signals
-            pass
         try:
             while self.progress < 1 and not self._stop:
                 moment = self._moment()
@@ -221,11 +223,8 @@ class Loop:
                     self.folder.save(self.state())
                     last_save = now
         finally:
-            if not self._stop:
-                try:
-                    signal.signal(signal.SIGINT, before)
-                except ValueError:
-                    pass
+            with contextlib.suppress(ValueError):
+                signal.signal(signal.SIGINT, before)
             if self._bad_in_a_row == 0 and self._phase is not None:
                 self.folder.save(self.state())
         self._sample(fixed)

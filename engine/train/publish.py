@@ -1,0 +1,97 @@
+"""From a run folder to a weights file: the EMA generator as float16 with its provenance: `python -m engine.train.publish`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.generators import base
+from engine.store import models, weights
+from engine.store.header import Header, digest
+from engine.train.runs import RunFolder
+
+
+def publish(
+    run: Path,
+    target: Path,
+    tag: str,
+    licence: str,
+    packs: Sequence[Path],
+    metrics: Mapping[str, Any],
+    title: str = "",
+) -> Path:
+    """Write target/<generator>.<tag>.safetensors from the run's checkpoint and read it back; returns its path.
+
+    packs: the archives that the training pictures came from; their names and SHA-256 go into the header.
+    """
+    folder = RunFolder(run, tensorboard=False)
+    facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    card = base.card(facts["generator"])
+    state = folder.load(torch.device("cpu"))
+    network = base.module(card.name).Generator(**facts["config"])
+    network.load_state_dict(state["ema"])
+    header = Header(
+        generator=card.name,
+        tag=tag,
+        task=card.task,
+        title=title or card.title,
+        thesis=card.thesis,
+        licence=licence,
+        config=facts["config"],
+        data=[{"pack": pack.name, "sha256": digest(pack)} for pack in packs],
+        steps=state["step"],
+        metrics=dict(metrics),
+        commit=facts.get("commit", ""),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=facts.get("command", ""),
+    )
+    target.mkdir(parents=True, exist_ok=True)
+    path = target / f"{header.name}{models.SUFFIX}"
+    weights.write(path, network, header)
+    weights.load(path)
+    return path
+
+
+def list_sums(folder: Path) -> None:
+    """Write SHA256SUMS anew for the weights files of a folder."""
+    lines = [f"{digest(path)}  {path.name}\n" for path in sorted(folder.glob(f"*{models.SUFFIX}"))]
+    (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+
+
+def current_commit() -> str:
+    """The commit of the source tree, with "+" where it has changes; "" outside a clone."""
+    place = Path(__file__).resolve().parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=place, capture_output=True, text=True, check=True)
+        changed = subprocess.run(["git", "status", "--porcelain", "engine"], cwd=place.parents[1], capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m engine.train.publish", description=__doc__)
+    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("--tag", required=True, help="the file is called GENERATOR.TAG.safetensors")
+    parser.add_argument("--licence", required=True, help="of the weights, with what their data's licences ask")
+    parser.add_argument("--title", default="")
+    parser.add_argument(
+        "--pack", action="append", default=[], type=Path, help="archive of training pictures; repeatable"
+    )
+    parser.add_argument("--metrics", type=Path, help="JSON file of held-out figures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of weights; its SHA256SUMS is written anew")
+    args = parser.parse_args(argv)
+    metrics = json.loads(args.metrics.read_text(encoding="utf-8")) if args.metrics else {}
+    print(publish(args.run, args.out, args.tag, args.licence, args.pack, metrics, args.title))
+    list_sums(args.out)
+
+
+if __name__ == "__main__":
+    main()
