@@ -11,7 +11,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def listed():
-    return re.findall(r'"(engine[\w.]*)",', PYPROJECT.partition("packages = [")[2].partition("]")[0])
+    return re.findall(r'"(engine[\w.]*)",', PYPROJECT.partition("[tool.setuptools]\n")[2].partition("]")[0])
 
 
 def test_every_package_is_listed():

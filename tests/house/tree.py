@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -33,10 +34,10 @@ def tree(path: Path) -> ast.Module:
 
 
 def imported(path: Path) -> set[str]:
-    """The absolute names of all modules that a file imports, anywhere in it (inside functions too)."""
+    """The absolute names of all modules that a file imports when it runs, anywhere in it (inside functions too)."""
     package = list(path.with_suffix("").parts)[:-1]
     found: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in _running(tree(path)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -45,3 +46,11 @@ def imported(path: Path) -> set[str]:
             # `from engine import paths` imports engine.paths; `from engine.x import name` may name a module or not.
             found.update(f"{module}.{alias.name}" for alias in node.names)
     return found
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all below it, without the branches for type checkers."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
+            yield from _running(child)
