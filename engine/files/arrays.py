@@ -46,7 +46,8 @@ def _array(array: np.ndarray) -> np.ndarray:
         raise FrameInvalid(f"An array of shape {array.shape} is not a picture.", _ARRAYS, shape=list(array.shape))
     check.size(array.shape[1], array.shape[0], "The array")
     if array.dtype == np.float64:
-        array = array.astype(np.float32)
+        with np.errstate(over="ignore"):  # What is too large becomes infinity, and that is refused.
+            array = array.astype(np.float32)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype not in depth.DTYPES:
         raise FrameInvalid(f"An array of {array.dtype} is not a picture.", _ARRAYS, dtype=str(array.dtype))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -105,10 +104,7 @@ def coded(name: str) -> Iterator[None]:
     ZeroDivisionError, so all are caught here; our own code stays outside, where a fault of ours keeps its name.
     """
     try:
-        with warnings.catch_warnings():
-            # A warning about a file's oddities must not become an exception, nor reach the user's terminal.
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except PincelError:
         raise
     except (MemoryError, Image.DecompressionBombError) as error:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import mmap
+import os
 import struct
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -24,8 +26,72 @@ _NAMES = {_PALETTE: "a palette", _MASK: "a 1-bit mask", _CMYK: "CMYK", _YCBCR: "
 _RAW = (32803, 34892)
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _ICC, _XMP = 34675, 700
+# The tags without which the samples cannot be told.
+_STRUCTURE = {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 338, 339}
 # Pages are looked through for pictures; more than this many are not asked about.
 _PAGES = 64
+
+
+@dataclass
+class _Layout:
+    """How a page stores its samples, as plain numbers: tifffile gives a damaged file's tags as they come."""
+
+    width: int
+    height: int
+    depth: int
+    photometric: int
+    samples: int
+    bits: int
+    numbers: int  # TIFF's SampleFormat: 1 unsigned, 2 signed, 3 floating point
+    compression: int
+    planar: bool
+    extra: tuple[int, ...]
+
+    @classmethod
+    def of(cls, page: Any) -> _Layout:
+        return cls(
+            int(page.imagewidth),
+            int(page.imagelength),
+            int(page.imagedepth),
+            int(page.photometric),
+            int(page.samplesperpixel),
+            int(page.bitspersample),
+            int(page.sampleformat),
+            int(page.compression),
+            int(page.planarconfig) == 2,
+            tuple(int(extra) for extra in page.extrasamples),
+        )
+
+    @property
+    def grey(self) -> bool:
+        return self.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
+
+    @property
+    def jpeg(self) -> bool:
+        """YCbCr that the JPEG decoder turns into RGB by itself."""
+        return self.photometric == _YCBCR and self.compression in (7, 34892)
+
+    @property
+    def alpha(self) -> bool:
+        return bool(self.extra) and self.extra[0] in (_ASSOCIATED, _UNASSOCIATED)
+
+    def oddity(self) -> str | None:
+        """What keeps the page from being worked on as it is, in words, or None."""
+        if not (self.grey or self.jpeg or self.photometric == _RGB):
+            return _NAMES.get(self.photometric, f"photometric interpretation {self.photometric}")
+        if self.depth > 1:
+            return "a volume of several slices"
+        if self.numbers == 3 and self.bits not in (16, 32, 64):
+            return f"{self.bits}-bit floating point"
+        if self.numbers not in (1, 3):
+            return "signed or complex numbers"
+        if self.numbers == 1 and self.bits not in (8, 16):
+            return f"{self.bits}-bit integers"
+        if self.samples != (1 if self.grey else 3) + len(self.extra) or len(self.extra) > 1:
+            return f"{self.samples} channels"
+        if self.extra and not self.alpha:
+            return "colours and an extra channel that is not marked as alpha"
+        return None
 
 
 def read_tiff(file: BinaryIO, name: str, convert: bool) -> Picture:
@@ -33,22 +99,25 @@ def read_tiff(file: BinaryIO, name: str, convert: bool) -> Picture:
     with check.coded(name):
         tif = tifffile.TiffFile(file, _multifile=False)
         page: Any = tif.pages.first
-        width, height = page.imagewidth, page.imagelength
+        _require_tags(page, file, name)
+        layout = _Layout.of(page)
         pictures = sum(1 for number in range(min(len(tif.pages), _PAGES)) if not _small(tif.pages[number]))
-    check.size(width, height, name)
+    check.size(layout.width, layout.height, name)
     check.frames(pictures, name, convert)
-    _complete(page, file, name)
     with check.coded(name):
+        _require_segments(page, layout, file, name)
         blocks = _blocks(page, file)
-    if page.photometric in _RAW:
+    if layout.photometric in _RAW:
         raise check.unsupported(name, "camera raw data", "Develop it in a raw converter and save it as TIFF.")
-    what = _oddity(page)
+    what = layout.oddity()
     if what and not convert:
         raise check.unsupported(name, what)
-    if what and page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
+    if what and (layout.depth > 1 or layout.numbers not in (1, 3)):
+        raise check.unsupported(name, what, "Save it in an editor as 16-bit TIFF.")
+    if what and not layout.grey and layout.photometric != _RGB:
         array, blocks["icc"] = _by_pillow(file, name, blocks["icc"])
     else:
-        array = _samples(page, name)
+        array = _samples(page, layout, name)
     return Picture(array, linear=icc.is_linear(blocks["icc"]), **blocks)
 
 
@@ -57,23 +126,27 @@ def _small(page: Any) -> bool:
     return bool(page.is_reduced or page.is_mask)
 
 
-def _complete(page: Any, file: BinaryIO, name: str) -> None:
+def _require_tags(page: Any, file: BinaryIO, name: str) -> None:
+    """Raise Truncated when a tag could not be read: tifffile would go on without it."""
+    tiff = page.parent.tiff
+    file.seek(page.offset)
+    (count,) = struct.unpack(tiff.tagnoformat, file.read(tiff.tagnosize))
+    entries = file.read(count * tiff.tagsize)
+    codes = {struct.unpack_from(tiff.byteorder + "H", entries, n * tiff.tagsize)[0] for n in range(count)}
+    if any(code not in page.tags for code in (codes & _STRUCTURE) | {256, 257}):
+        raise Truncated(f"{name} is damaged: its description of the picture is not whole.")
+
+
+def _require_segments(page: Any, layout: _Layout, file: BinaryIO, name: str) -> None:
     """Raise Truncated when a strip or tile is missing: tifffile would leave its place black."""
-    file.seek(0, io.SEEK_END)
-    end = file.tell()
-    with check.coded(name):
-        offsets, counts = page.dataoffsets, page.databytecounts
-        segments = int(np.prod(page.chunked))
-    if len(offsets) != segments or len(counts) != segments or min(offsets) <= 0 or min(counts) <= 0:
+    offsets, sizes = page.dataoffsets, page.databytecounts
+    expected = int(np.prod(page.chunked))
+    if len(offsets) != expected or len(sizes) != expected or min(offsets) <= 0 or min(sizes) <= 0:
         raise Truncated(f"{name} is damaged: parts of the picture are missing.")
-    if max(offset + count for offset, count in zip(offsets, counts, strict=True)) > end:
+    if max(offset + size for offset, size in zip(offsets, sizes, strict=True)) > os.fstat(file.fileno()).st_size:
         raise Truncated(f"{name} ends too early.")
-    if page.compression == 1 and sum(counts) < page.imagewidth * page.imagelength * _bits(page) // 8:
+    if layout.compression == 1 and sum(sizes) * 8 < layout.width * layout.height * layout.samples * layout.bits:
         raise Truncated(f"{name} is damaged: parts of the picture are missing.")
-
-
-def _bits(page: Any) -> int:
-    return int(page.samplesperpixel * page.bitspersample)
 
 
 def _blocks(page: Any, file: BinaryIO) -> dict[str, bytes]:
@@ -91,60 +164,32 @@ def _blocks(page: Any, file: BinaryIO) -> dict[str, bytes]:
     return found
 
 
-def _oddity(page: Any) -> str | None:
-    """What keeps the page from being worked on as it is, in words, or None."""
-    colours = 3 if page.photometric == _RGB else 1
-    jpeg = page.photometric == _YCBCR and page.compression in (7, 34892)
-    if page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) and not jpeg:
-        return _NAMES.get(page.photometric, f"photometric interpretation {page.photometric}")
-    if page.imagedepth > 1:
-        return "a volume of several slices"
-    if page.sampleformat == 3:
-        if page.bitspersample not in (16, 32, 64):
-            return f"{page.bitspersample}-bit floating point"
-    elif page.sampleformat != 1:
-        return "signed or complex numbers"
-    elif page.bitspersample not in (8, 16):
-        return f"{page.bitspersample}-bit integers"
-    if jpeg:
-        return None
-    extra = tuple(page.extrasamples)
-    if page.samplesperpixel != colours + len(extra) or len(extra) > 1:
-        return f"{page.samplesperpixel} channels"
-    if extra and extra[0] not in (_ASSOCIATED, _UNASSOCIATED):
-        return "colours and an extra channel that is not marked as alpha"
-    return None
-
-
-def _samples(page: Any, name: str) -> np.ndarray:
+def _samples(page: Any, layout: _Layout, name: str) -> np.ndarray:
     """The page as [H, W, 1..4] in one of depth.DTYPES with straight alpha; channels past what it can hold are left."""
-    if page.imagedepth > 1 or page.sampleformat not in (1, 3):
-        raise check.unsupported(name, _oddity(page) or "something else", "Save it in an editor as 16-bit TIFF.")
     with check.coded(name):
         array = np.asarray(page.asarray())
-        if array.ndim == 2:
-            array = array[..., None]
-        elif page.planarconfig == 2 and page.samplesperpixel > 1:
+        if layout.planar and layout.samples > 1:
             array = np.moveaxis(array, 0, -1)
-        array = array.reshape(page.imagelength, page.imagewidth, -1)
-    colours = 1 if page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) else 3
-    extra = tuple(page.extrasamples)
-    alpha = bool(extra) and extra[0] in (_ASSOCIATED, _UNASSOCIATED)
-    array = array[..., : colours + alpha]
+        array = array.reshape(layout.height, layout.width, -1)
+        channels = (1 if layout.grey else 3) + layout.alpha
+        if array.shape[2] < channels:
+            raise Truncated(f"{name} is damaged: it holds fewer channels than its kind of picture has.")
+    array = array[..., :channels]
     if array.dtype == bool:
         array = array.astype(np.uint8)
-    array = _full_range(array, page.bitspersample)
-    if page.photometric == _WHITE_IS_ZERO:
+    array = _full_range(array, layout.bits)
+    if layout.photometric == _WHITE_IS_ZERO:
         top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1
         array = np.concatenate([top - array[..., :1], array[..., 1:]], axis=2, dtype=array.dtype)
-    if alpha and extra[0] == _ASSOCIATED:
+    if layout.alpha and layout.extra[0] == _ASSOCIATED:
         array = depth.unpremultiplied(array)
     return np.ascontiguousarray(array)
 
 
 def _full_range(array: np.ndarray, bits: int) -> np.ndarray:
     if array.dtype.kind == "f":
-        return array.astype(np.float32 if array.dtype.itemsize == 8 else array.dtype.newbyteorder("="))
+        with np.errstate(over="ignore"):  # What is too large for float32 becomes infinity, and that is refused.
+            return array.astype(np.float32 if array.dtype.itemsize == 8 else array.dtype.newbyteorder("="))
     if bits in (8, 16):
         return array.astype(array.dtype.newbyteorder("="))
     dtype: Any = np.uint8 if bits < 8 else np.uint16

@@ -1,0 +1,156 @@
+"""The TIFF files that scanners, editors and science write: compressed, tiled, planar, big-endian, premultiplied..."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from engine.client import errors
+from engine.files import depth
+from engine.files.read import read
+from engine.files.write import write
+from engine.tasks.base import Picture
+from tests.files.pictures import exif_block, samples
+
+LAYOUTS = [
+    {"compression": "lzw", "predictor": True},
+    {"compression": "packbits"},
+    {"compression": "zstd"},
+    {"tile": (16, 16), "compression": "deflate"},
+    {"rowsperstrip": 4},
+    {"byteorder": ">"},
+    {"bigtiff": True},
+    {"planarconfig": "separate", "rowsperstrip": 3},
+    {"planarconfig": "separate", "tile": (16, 16), "compression": "lzw"},
+]
+CASES = [
+    (layout, channels, dtype)
+    for layout in LAYOUTS
+    for channels in ((3, 4) if "planarconfig" in layout else (1, 3, 4))
+    for dtype in ((np.uint8,) if layout.get("compression") == "packbits" else depth.DTYPES)
+]
+
+
+@pytest.mark.parametrize(("layout", "channels", "dtype"), CASES, ids=str)
+def test_layouts(tmp_path, layout, channels, dtype):
+    array = samples(dtype, channels, 21, 34)
+    data = array[..., 0] if channels == 1 else array
+    if layout.get("planarconfig") == "separate":
+        data = np.moveaxis(array, -1, 0)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        data,
+        photometric="rgb" if channels > 1 else "minisblack",
+        extrasamples=["unassalpha"] if channels == 4 else None,
+        metadata=None,
+        **layout,
+    )
+    back = read(tmp_path / "a.tif").array
+    assert back.dtype == dtype and back.dtype.isnative
+    np.testing.assert_array_equal(back, array)
+
+
+def test_float64_becomes_float32(tmp_path):
+    array = samples(np.float64, 3)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb")
+    np.testing.assert_array_equal(read(tmp_path / "a.tif").array, array.astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_white_is_zero(tmp_path, dtype):
+    array = samples(dtype, 1)
+    tifffile.imwrite(tmp_path / "a.tif", array[..., 0], photometric="miniswhite")
+    top = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    np.testing.assert_array_equal(read(tmp_path / "a.tif").array, (top - array).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_premultiplied_alpha_is_made_straight(tmp_path, dtype):
+    top = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    straight = samples(np.float64, 4)
+    straight[0, 0, 3] = 0
+    stored = np.concatenate([straight[..., :3] * straight[..., 3:], straight[..., 3:]], axis=2) * top
+    stored = stored.astype(dtype) if dtype == np.float32 else np.rint(stored).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", extrasamples=["assocalpha"])
+    got = read(tmp_path / "a.tif").array
+    visible = straight[..., 3] > 0.2
+    tolerance = {np.uint8: 4 / 255, np.uint16: 4 / 65535, np.float32: 1e-6}[dtype]
+    assert np.abs(got[..., :3][visible] / top - straight[..., :3][visible]).max() < tolerance
+    np.testing.assert_array_equal(got[..., 3], stored[..., 3])
+    assert (got[0, 0] == 0).all()
+
+
+def test_an_extra_channel_of_no_known_meaning(tmp_path):
+    """Photoshop keeps saved selections like this: taking one for alpha would make holes in the picture."""
+    array = samples(np.uint16, 4)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb", extrasamples=["unspecified"])
+    with pytest.raises(errors.UnsupportedMode, match="alpha"):
+        read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read(tmp_path / "a.tif", convert=True).array, array[..., :3])
+
+
+@pytest.mark.parametrize(
+    ("array", "photometric"),
+    [
+        (np.zeros((9, 13), np.int16), "minisblack"),
+        (np.zeros((9, 13), np.complex64), "minisblack"),
+        (np.zeros((9, 13), np.uint16), 32803),
+    ],
+)
+def test_numbers_that_are_no_picture(tmp_path, array, photometric):
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric=photometric)
+    for convert in (False, True):
+        with pytest.raises(errors.UnsupportedMode):
+            read(tmp_path / "a.tif", convert)
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [(np.uint32, 32), (np.uint16, 12)])
+def test_other_depths_are_scaled_on_request(tmp_path, dtype, bits):
+    ramp = np.linspace(0, 2**bits - 1, 16 * 16).reshape(16, 16).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", ramp, photometric="minisblack", bitspersample=bits)
+    with pytest.raises(errors.UnsupportedMode, match=str(bits)):
+        read(tmp_path / "a.tif")
+    got = read(tmp_path / "a.tif", convert=True).array
+    assert got.dtype == np.uint16
+    np.testing.assert_allclose(got[..., 0], ramp / (2.0**bits - 1) * 65535, atol=0.51)
+
+
+@pytest.mark.parametrize("writer", ["tifffile", "libtiff"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_inside_tiff(tmp_path, writer, channels):
+    array = np.tile(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], (48, 1, channels))
+    array[:, :, -1] //= 2
+    data = array[..., 0] if channels == 1 else array
+    if writer == "tifffile":
+        kind = "rgb" if channels == 3 else "minisblack"
+        tifffile.imwrite(tmp_path / "a.tif", data, photometric=kind, compression="jpeg", metadata=None)
+    else:
+        Image.fromarray(data).save(tmp_path / "a.tif", compression="jpeg", quality=90)
+    back = read(tmp_path / "a.tif").array
+    assert back.shape == array.shape and np.abs(back.astype(int) - array).mean() < 3
+
+
+def test_a_missing_strip_is_never_black(tmp_path):
+    """tifffile fills what is missing with zeros: such a file must be refused, not worked on."""
+    array = samples(np.uint8, 3, 40, 20)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb", rowsperstrip=10, metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tif:
+        page = tif.pages.first
+        page.tags[279].overwrite((600, 0, 600, 600))
+    with pytest.raises(errors.Truncated):
+        read(tmp_path / "a.tif")
+
+
+def test_no_word_on_the_terminal(tmp_path, capfd, caplog):
+    path = write(Picture(samples(np.uint8, 3), exif=exif_block()), tmp_path / "a.tif")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    path.write_bytes(data)
+    with pytest.raises(errors.Truncated):
+        read(path)
+    assert capfd.readouterr() == ("", "")
+    assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("tifffile").handlers)
