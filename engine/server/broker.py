@@ -110,6 +110,7 @@ class Broker:
             self.front.refuse(session.address, fault)
 
     def _hello(self, session: Session, message: Message) -> None:
+        self.dispatcher.drop_lost()  # of the session that this connection had before, if any
         settings = self.settings
         self.front.tell(
             session,

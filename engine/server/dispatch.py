@@ -11,7 +11,7 @@ from typing import Any
 
 import zmq
 
-from engine.client.errors import Cancelled, OutOfMemory, PincelError, WorkerLost, from_dict
+from engine.client.errors import Cancelled, EngineStart, PincelError, WorkerLost, from_dict
 from engine.client.protocol import KEY_BYTES, Message, error_field, unpack
 from engine.server.front import Front
 from engine.server.inside import FROM_WORKER
@@ -88,16 +88,20 @@ class Dispatcher:
         """What is due: workers that died, clients that went, jobs that wait, owners that must hear something."""
         for worker in self.supervisor.reap():
             self._worker_lost(worker)
-        for session in self.front.lost():
-            for job in list(session.jobs.values()):
-                log.info("job %s is dropped: its client is gone", job.number)
-                self.end(job, None)
+        self.drop_lost()
         self._dispatch()
         now = time.monotonic()
         for session in list(self.front.sessions.values()):
             for job in list(session.jobs.values()):
                 if now - job.told >= TELL_SECONDS:
                     self._tell_progress(job)
+
+    def drop_lost(self) -> None:
+        """End the jobs of the sessions that ended."""
+        for session in self.front.lost():
+            for job in list(session.jobs.values()):
+                log.info("job %s is dropped: its client is gone", job.number)
+                self.end(job, None)
 
     def busy(self) -> bool:
         """Whether any job is open or a worker is between two states."""
@@ -185,7 +189,7 @@ class Dispatcher:
             except OSError as error:
                 log.exception("no worker can be started")
                 sentence = f"The engine cannot start a worker process: {error.strerror or error}."
-                self.end(self.queue.pop(), OutOfMemory(sentence))
+                self.end(self.queue.pop(), EngineStart(sentence))
                 continue
             if worker is None:
                 return

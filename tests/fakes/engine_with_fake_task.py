@@ -61,7 +61,7 @@ def main(argument):
         from engine.server.serve import serve
 
         try:
-            sys.exit(serve(**json.loads(argument), worker_command=(sys.executable, __file__, "worker")))
+            sys.exit(serve(**{"worker_command": (sys.executable, __file__, "worker")} | json.loads(argument)))
         except PincelError as error:
             print(error.code, error.sentence, file=sys.stderr)
             sys.exit(error.exit_status)

@@ -40,13 +40,18 @@ def picture(width=5, height=3, value=100, channels="RGB"):
 
 
 class EngineProcess:
-    """An engine of its own folder. real: without the fake task, as `python -m engine.server` runs it."""
+    """An engine in a folder of its own.
 
-    def __init__(self, folder, real=False, wait=True, **settings):
+    real: without the fake task, as `python -m engine.server` runs it. trace: it lists its imports.
+    """
+
+    def __init__(self, folder, real=False, trace=False, wait=True, **settings):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.environ = os.environ | {"PINCEL_RUNTIME_DIR": str(folder / "run"), "PINCEL_HOME": str(folder / "home")}
         command = ["-m", "engine.server"] if real else [str(FAKE_ENGINE), json.dumps(settings)]
+        if trace:
+            command = ["-X", "importtime", *command]
         self.environ["PYTHONPATH"] = str(ROOT)
         self.process = subprocess.Popen(
             [sys.executable, *command],
@@ -80,8 +85,8 @@ class EngineProcess:
         return client
 
     def finish(self, number=signal.SIGTERM):
-        """End it with a signal, unless it ended by itself; its exit status and what it said."""
-        if self.process.poll() is None:
+        """End it with a signal (0: wait for its end), unless it ended by itself; its exit status and what it said."""
+        if self.process.poll() is None and number:
             self.process.send_signal(number)
         out, err = self.process.communicate(timeout=PATIENCE)
         for client in self.clients:
@@ -100,7 +105,7 @@ class Client:
         self.socket.connect(where.endpoint)
         self.out = protocol.Numbering(where.key)
         self.back = protocol.Numbering(where.key)
-        self.requests = 0
+        self.requests, self.ended = 0, {}
 
     def close(self):
         self.context.destroy(linger=0)
@@ -108,7 +113,10 @@ class Client:
     def hello(self, **fields):
         fields = {"protocol": 1, "nonce": "n", "client": {"name": "test", "version": "0"}} | fields
         self.raw(protocol.pack(self.where.key, {"type": "hello", "id": "hello", "session": "", "seq": 0} | fields))
-        return self.get()
+        while True:
+            answer = self.get()
+            if answer.id == "hello":
+                return answer
 
     def raw(self, parts):
         self.socket.send_multipart(parts)
@@ -137,12 +145,14 @@ class Client:
         return message
 
     def wait(self, id, *types):
-        """The next message of these types for the id; all before it are passed over."""
+        """The next message of these types for the id; all before it are passed over, but others' ends are kept."""
         while True:
-            message = self.get()
+            message = self.ended.pop(id, None) or self.get()
             if message.id == id and message.type in types:
                 return message
             assert message.id != id or message.type not in protocol.FINAL, message.header
+            if message.type in protocol.FINAL:
+                self.ended[message.id] = message
 
     def end(self, id):
         """The end of a job."""
@@ -155,6 +165,8 @@ class Client:
             message = self.get()
             if message.id == id:
                 return message
+            if message.type in protocol.FINAL:
+                self.ended[message.id] = message
 
     def workers(self, *states):
         return [w for w in self.ask("status").header["workers"] if not states or w["state"] in states]
