@@ -20,9 +20,9 @@ _SIZE_MAX = 16 * 1024
 class Connection:
     """A connection file that was read. key: 32 bytes; endpoint: for zmtp.Dealer; path: where the file is."""
 
-    def __init__(self, endpoint, key, pid, version, started, namespace, path):
+    def __init__(self, endpoint, key, pid, protocol, version, started, namespace, path):
         self.endpoint, self.key, self.pid, self.version = endpoint, key, pid, version
-        self.started, self.namespace, self.path = started, namespace, path
+        self.protocol, self.started, self.namespace, self.path = protocol, started, namespace, path
 
     def same_engine(self, other):
         return other is not None and (self.endpoint, self.key) == (other.endpoint, other.key)
@@ -108,17 +108,12 @@ def _parse(text, path):
             raise ValueError("its endpoint is none")
         if len(key) != KEY_BYTES or isinstance(pid, bool) or not isinstance(pid, int) or pid < 1:
             raise ValueError("its key or pid is none")
-        if data["protocol"] != VERSION:
-            return None, "its engine (%.40s) speaks protocol %.20s, this client %d" % (
-                version,
-                data["protocol"],
-                VERSION,
-            )
+        protocol = data["protocol"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None, "it is damaged"
     if space == namespace() and not process_alive(pid):
         return None, "it is stale: its engine (process %d) has ended" % pid
-    return Connection(endpoint, key, pid, version, data.get("started"), space, path), ""
+    return Connection(endpoint, key, pid, protocol, version, data.get("started"), space, path), ""
 
 
 def process_alive(pid):
