@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 IN_CHANNELS = 5  # y, noise, hint u, hint v, hint mask
 # V - U in the networks' scale, over blocks of a third of a picture: measured on 730 training photographs.
 WARMTH_MEAN, WARMTH_DEVIATION = 0.12, 0.21
+BINS = 20  # of the colour histogram, along U and V
 
 CARD = Card(
     name="yuv_cgan",
@@ -162,7 +163,7 @@ class Recipe(BaseRecipe):
     """The thesis' losses after a regression start (NoGAN, Antic 2018), for few cores and little time.
 
     Phases "small" and "large" regress the chroma at two sizes: the Euclidean distance in Lab's ab plane, weighted by
-    how colourful the truth is (against the brown veil, as Zhang 2016 rebalances), plus the thesis' 5*L1 + 5*L2 on UV.
+    how rare the true colour is (against the brown veil, as Zhang 2016 rebalances), plus the thesis' 5*L1 + 5*L2 on UV.
     With a teacher (the path of SqueezeNet's weights) the deeper levels also learn to predict its features of the colour
     picture, so that the net sees what things are. Phase "gan" adds the discriminator: BCE, flipped labels in its first
     part, instance noise that decays.
@@ -178,7 +179,7 @@ class Recipe(BaseRecipe):
         "rate": 2e-3,
         "gan_rate": 2e-4,
         "decay": 0.02,
-        "rarity": 0.4,
+        "rebalance": 0.5,  # 0: every colour counts the same; 1: the full weights of Zhang 2016
         "l1": 5.0,
         "l2": 5.0,
         "adversarial": 0.02,
@@ -198,6 +199,7 @@ class Recipe(BaseRecipe):
         assert isinstance(generator, Generator)
         self.net: Generator = generator
         self.discriminator = Discriminator(self.options["discriminator"])
+        self.rarity: Tensor | None = None  # made from the pictures when the first batch is
         self.teacher: SqueezeNet | None = None
         self.students = nn.ModuleList()
         if self.options["teacher"]:
@@ -220,6 +222,8 @@ class Recipe(BaseRecipe):
 
     def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
         """Nearly whole pictures (squares of 80 to 100 % of the shortest side) at the large training size."""
+        if self.rarity is None:
+            self.rarity = self._rarity(store)
         side = int(torch.randint(self.crop * 4 // 5, self.crop + 1, (), generator=rng))
         large = self.options["large"]
         rgb = _resize(store.crops(size, side, rng), large)
@@ -240,6 +244,17 @@ class Recipe(BaseRecipe):
             planes = torch.cat((uv[:, :2] / uv[:, 2:].clamp_min(1e-6) * mask, mask), 1)
         yuv = colour.rgb_to_yuv(rgb)
         return rgb, yuv[:, :1].clamp(0, 1) ** batch["gamma"], colour.scale_uv(yuv[:, 1:]), noise, planes
+
+    def _rarity(self, store: PictureStore) -> Tensor:
+        """[BINS, BINS]: the weight of each true colour (rows U, columns V, the networks' scale), 1 on average."""
+        rng, counts = torch.Generator().manual_seed(0), torch.zeros(BINS * BINS)
+        for _ in range(16):
+            rgb = _resize(store.crops(32, self.crop, rng), 32)
+            counts += _bins(colour.scale_uv(colour.rgb_to_yuv(rgb)[:, 1:])).flatten().bincount(minlength=BINS**2).cpu()
+        share = F.avg_pool2d((counts / counts.sum()).view(1, 1, BINS, BINS), 3, 1, 1).flatten()
+        share = share / share.sum()
+        weight = (0.5 * share + 0.5 / (share > 0).sum()) ** -self.options["rebalance"]
+        return (weight / (weight * share).sum()).to(store.device)
 
     def _coupled(self, noise: Tensor, uv: Tensor) -> Tensor:
         """The noise with its block means (as the deepest level sees them) correlated with the truth's warmth."""
@@ -273,11 +288,10 @@ class Recipe(BaseRecipe):
             full = torch.cat((y, colour.unscale_uv(made)), 1)
             painted = colour.rgb_to_lab(colour.yuv_to_rgb(full).clamp(0, 1))[:, 1:]
             distance = ((painted - truth).square().sum(1) + 0.01).sqrt()
-            chroma = truth.norm(dim=1)
-            weight = 1.0 + self.options["rarity"] * (chroma / 20.0).clamp(max=3.0)
+            weight = 1.0 if self.rarity is None else self.rarity[_bins(uv)]
             pixels = self.options["l1"] * (made - uv).abs().mean() + self.options["l2"] * (made - uv).square().mean()
             loss = (distance * weight).mean() / 20.0 + 0.2 * pixels
-            ratio = painted.detach().norm(dim=1).mean() / chroma.mean()
+            ratio = painted.detach().norm(dim=1).mean() / truth.norm(dim=1).mean()
         return loss, {"ab_error": distance.mean().detach(), "chroma": ratio, "uv": pixels.detach()}
 
     def _distil(self, rgb: Tensor, levels: list[Tensor]) -> Tensor:
@@ -334,6 +348,12 @@ class Recipe(BaseRecipe):
             grey += float(truth.norm(dim=1).mean())
             chroma += float(painted.norm(dim=1).mean())
         return {"gain_percent": 100 * (1 - error / grey), "chroma_share": chroma / grey}
+
+
+def _bins(uv: Tensor) -> Tensor:
+    """The histogram bin of each pixel's colour: uv [N, 2, H, W] in [-1, 1] -> [N, H, W] in 0..BINS**2 - 1."""
+    place = ((uv + 1) * (BINS / 2)).long().clamp(0, BINS - 1)
+    return place[:, 0] * BINS + place[:, 1]
 
 
 def _resize(pictures: Tensor, side: int) -> Tensor:
