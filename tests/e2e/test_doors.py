@@ -1,0 +1,110 @@
+"""The same photograph gives the same bytes through every door: Engine(), the command line with and without a service, the
+service by pyzmq, the service by the standard-library client, and Engine.connect(). A real broker, a real worker process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import Engine
+from engine.client.session import Session
+from engine.tasks import frames
+from engine.tasks.base import Picture
+from tests.server.harness import ROOT, EngineProcess
+
+JOBS = {
+    "colorize": {"seed": 7, "saturation": 1.2},
+    "upscale": {"scale": 2.5},
+}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    engine = EngineProcess(tmp_path_factory.mktemp("doors"), real=True)
+    yield engine
+    status, _, said = engine.finish()
+    assert (status, said) == (0, "")
+
+
+@pytest.fixture(params=["photo.png", "grey16.tif"])
+def source(request, tmp_path, photo):
+    """An 8-bit colour PNG, and a 16-bit grey TIFF."""
+    path = tmp_path / request.param
+    if path.suffix == ".png":
+        Image.fromarray(photo).save(path)
+    else:
+        grey = (photo.astype(np.float64) @ [0.299, 0.587, 0.114] * 257).astype(np.uint16)
+        Image.fromarray(grey).save(path)
+    return path
+
+
+def picture_of(path) -> Picture:
+    from engine.files.read import read
+
+    return read(str(path))
+
+
+def command_line(service, task, source, options, place):
+    """What `pincel TASK` writes, decoded."""
+    target = source.with_name(f"{task}-{place}{source.suffix}")
+    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "engine", task, str(source), "-o", str(target), "--engine", place, "--json", *flags]
+    done = subprocess.run(command, env=service.environ, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr + done.stdout
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any(event.get("event") == "result" for event in events)
+    return picture_of(target).array
+
+
+def by_pyzmq(service, task, source, options):
+    client = service.client()
+    id = client.send("submit", {"source": frames.to_pixels(picture_of(source))}, task=task, options=options)
+    end = client.end(id)
+    assert end.type == "result", end.header
+    return frames.to_picture(end.pictures()["result-0"]).array
+
+
+def by_stdlib(service, task, source, options, monkeypatch):
+    monkeypatch.setenv("PINCEL_RUNTIME_DIR", service.environ["PINCEL_RUNTIME_DIR"])
+    with Session.connect("doors", "1") as session:
+        job = session.submit(task, options, {"source": frames.to_pixels(picture_of(source))})
+        seen = []
+        while not job.done:
+            job.step(0.1)
+            if job.progress:
+                seen.append(job.progress.fraction)
+        assert job.error is None and seen == sorted(seen)
+        return frames.to_picture(job.result[0]).array
+
+
+@pytest.mark.parametrize("task", JOBS)
+def test_the_same_bytes_through_every_door(service, source, task, monkeypatch):
+    options = JOBS[task]
+    with Engine() as engine:
+        expected = getattr(engine, task)(source, **options).picture.array
+    assert np.array_equal(command_line(service, task, source, options, "local"), expected)
+    assert np.array_equal(command_line(service, task, source, options, "service"), expected)
+    assert np.array_equal(by_pyzmq(service, task, source, options), expected)
+    assert np.array_equal(by_stdlib(service, task, source, options, monkeypatch), expected)
+    with Engine.connect() as engine:
+        through = getattr(engine, task)(source, **options)
+    assert np.array_equal(through.picture.array, expected) and through.info["generator"]
+
+
+def test_errors_arrive_as_themselves(service, source, monkeypatch):
+    from engine.client import errors
+
+    monkeypatch.setenv("PINCEL_RUNTIME_DIR", service.environ["PINCEL_RUNTIME_DIR"])
+    with Engine.connect() as engine:
+        with pytest.raises(errors.GeneratorUnknown, match="no_such"):
+            engine.colorize(source, generator="no_such")
+        with pytest.raises(errors.HintsSize):
+            engine.colorize(source, hints=np.zeros((3, 3, 4), np.uint8) + 9)
+        assert {m["name"] for m in engine.models()} >= {"srgan.psnr", "yuv_cgan.photo"}
+        with pytest.raises(errors.Cancelled):
+            engine.upscale(source, scale=16, cancelled=lambda: True)
