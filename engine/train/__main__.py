@@ -81,14 +81,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     found = base.module(args.generator)
-    config = {**found.CONFIG, **dict(args.config)}
     torch.manual_seed(args.seed)
-    generator = found.Generator(**config)
     if args.finetune:
-        header, trained = weights.load(Path(args.finetune))
-        if (header.generator, header.config) != (args.generator, config):
-            raise SystemExit(f"{args.finetune} holds {header.generator} with {header.config}, not {config}.")
-        generator.load_state_dict(trained.state_dict())
+        header, generator = weights.load(Path(args.finetune))
+        config = header.config
+        if header.generator != args.generator or args.config:
+            raise SystemExit(f"{args.finetune} holds {header.generator} with {config}: give that name and no --config.")
+        generator.train()
+    else:
+        config = {**found.CONFIG, **dict(args.config)}
+        generator = found.Generator(**config)
     recipe = found.Recipe(generator, dict(args.set))
     store = PictureStore(_files(args.data), recipe.crop, args.device)
     heldout = PictureStore(_files(args.heldout), 1, args.device) if args.heldout else None

@@ -1,0 +1,71 @@
+"""The picture store: what it takes, and that its crops are true pieces of the pictures in all eight positions."""
+
+import pytest
+import torch
+
+from engine.client.errors import InputMissing
+from engine.train.data import PictureStore, fingerprint, pictures_in
+from tests.train.toys import make_pictures
+
+
+def test_files_are_found_by_pattern_and_missing_ones_named(tmp_path):
+    make_pictures(tmp_path / "a" / "deep")
+    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    assert [p.name for p in pictures_in(tmp_path)] == ["0.png", "1.png", "2.png"]
+    assert [p.name for p in pictures_in(tmp_path, "1*")] == ["1.png"]
+    with pytest.raises(InputMissing):
+        pictures_in(tmp_path, "x*")
+
+
+def test_small_and_damaged_pictures_are_left_out(tmp_path):
+    make_pictures(tmp_path)
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n")
+    store = PictureStore(pictures_in(tmp_path), min_side=9)
+    assert [p.name for p in store.files] == ["0.png", "1.png"]
+    assert sorted(p.name for p in store.skipped) == ["2.png", "bad.png"]
+    with pytest.raises(InputMissing):
+        PictureStore(pictures_in(tmp_path), min_side=100)
+
+
+def test_pictures_come_back_whole(tmp_path):
+    store = PictureStore(pictures_in(make_pictures(tmp_path)))
+    assert [tuple(store.picture(i).shape) for i in range(3)] == [(3, 16, 12), (3, 9, 20), (3, 8, 8)]
+    picture = store.picture(1)
+    assert picture[:, 4, 17].tolist() == [1, 4, 17]
+
+
+@pytest.mark.parametrize(("flip", "positions"), [("mirror", 2), ("all", 8)])
+def test_crops_are_pieces_of_the_pictures(tmp_path, flip, positions):
+    store = PictureStore(pictures_in(make_pictures(tmp_path)))
+    crops = store.crops(400, 5, torch.Generator().manual_seed(0), flip=flip)
+    assert crops.shape == (400, 3, 5, 5) and crops.dtype == torch.uint8
+    seen, corners = set(), {0: set(), 1: set(), 2: set()}
+    for crop in crops.int():
+        number = int(crop[0, 0, 0])
+        assert (crop[0] == number).all()
+        rows, columns = crop[1], crop[2]
+        top, left = int(rows.min()), int(columns.min())
+        truth = store.picture(number)[:, top : top + 5, left : left + 5].int()
+        found = None
+        for turn in range(4):
+            for mirrored in (False, True):
+                piece = torch.rot90(truth, turn, (1, 2))
+                if torch.equal(piece.flip(2) if mirrored else piece, crop):
+                    found = (turn, mirrored)
+        assert found is not None
+        seen.add(found)
+        corners[number].add((top, left))
+    assert len(seen) == positions
+    assert len(corners[2]) == 4 * 4  # every place that there is
+    assert max(t for t, _ in corners[0]) == 11 and max(c for _, c in corners[1]) == 15
+
+
+def test_weights_choose_pictures(tmp_path):
+    files = pictures_in(make_pictures(tmp_path))
+    store = PictureStore(files, weights=(0.0, 1.0, 0.0))
+    assert (store.crops(20, 4, torch.Generator().manual_seed(0))[:, 0] == 1).all()
+
+
+def test_the_fingerprint_knows_the_set(tmp_path):
+    files = pictures_in(make_pictures(tmp_path))
+    assert fingerprint(files) == fingerprint(files[::-1]) != fingerprint(files[:2])

@@ -1,0 +1,122 @@
+"""The loop: length, rates, average, resume to the bit, bad losses, Ctrl-C, and what it leaves in the run's folder."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from engine.train.data import PictureStore, pictures_in
+from engine.train.loop import Diverged, Loop, Plan
+from engine.train.runs import RunFolder
+from tests.train.toys import ToyNet, ToyRecipe, make_pictures
+
+
+@pytest.fixture
+def store(tmp_path):
+    return PictureStore(pictures_in(make_pictures(tmp_path / "pictures")), 8)
+
+
+def loop_in(folder, store, options=None, heldout=None, **plan):
+    torch.manual_seed(0)
+    recipe = ToyRecipe(ToyNet(), options)
+    plan = {"steps": 20, "batch": 4, "warmup": 2, "bf16": False, "log_every": 5, "sample_every": 10, **plan}
+    return Loop(recipe, store, RunFolder(folder, tensorboard=False), Plan(**plan), heldout, report=lambda line: None)
+
+
+def test_a_plan_has_one_length():
+    for wrong in ({}, {"steps": 1, "minutes": 1.0}):
+        with pytest.raises(ValueError):
+            Plan(**wrong)
+
+
+def test_phases_and_rates_follow_the_schedule(tmp_path, store):
+    loop = loop_in(tmp_path / "run", store)
+    loop.run()
+    moments, rates = loop.recipe.moments, loop.recipe.rates
+    assert [m.phase.name for m in moments] == ["first"] * 5 + ["second"] * 15
+    assert [m.step for m in moments] == list(range(20))
+    assert rates[0] == pytest.approx(0.5e-2) and max(rates) < 1e-2
+    assert rates[7] == pytest.approx(5e-3, rel=0.1)  # the second phase's peak, after its own warm-up
+    assert rates[-1] < 1e-4
+    assert moments[10].progress == 0.5 and moments[10].phase_progress == pytest.approx(1 / 3)
+
+
+def test_by_minutes_it_ends(tmp_path, store):
+    loop = loop_in(tmp_path / "run", store, steps=None, minutes=0.005)
+    loop.run()
+    assert loop.progress == 1.0 and loop.step > 0
+
+
+def test_it_learns_and_the_average_follows(tmp_path, store):
+    loop = loop_in(tmp_path / "run", store, heldout=store, steps=300, score_every=100)
+    net = loop.run()
+    assert not net.training and not any(p.requires_grad for p in net.parameters())
+    lines = [json.loads(line) for line in (tmp_path / "run" / "stats.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[-1] < 0.2 * losses[0]
+    scores = [line["heldout/error"] for line in lines if "heldout/error" in line]
+    assert scores[-1] < scores[0]
+    assert any(
+        not torch.equal(a, b) for a, b in zip(net.parameters(), loop.nets["generator"].parameters(), strict=True)
+    )
+
+
+def test_resuming_is_equal_to_the_bit(tmp_path, store):
+    whole = loop_in(tmp_path / "whole", store)
+    whole.run()
+    for stop in (3, 12):  # in the first phase and in the second
+        folder = tmp_path / f"parts{stop}"
+        first = loop_in(folder, store)
+        step = first.recipe.step
+
+        def stopping(batch, update, moment, first=first, step=step, stop=stop):
+            if moment.step == stop - 1:
+                first._stop = True  # as Ctrl-C does
+            return step(batch, update, moment)
+
+        first.recipe.step = stopping
+        first.run()
+        assert first.step == stop
+        second = loop_in(folder, store)
+        torch.rand(7)  # whatever happened in between
+        second.resume()
+        second.run()
+        assert second.step == 20
+        for a, b in zip(whole.ema.state_dict().values(), second.ema.state_dict().values(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_single_bad_losses_are_skipped_and_many_end_the_training(tmp_path, store):
+    loop = loop_in(tmp_path / "run", store, {"poison": (3, 4, 11)})
+    loop.run()
+    assert loop.skipped == 3 and loop.step == 20
+    assert all(p.isfinite().all() for p in loop.ema.parameters())
+    bad = loop_in(tmp_path / "bad", store, {"poison": tuple(range(5, 20))}, patience=4)
+    with pytest.raises(Diverged):
+        bad.run()
+    assert not bad.folder.checkpoint.exists()  # nothing worth going on from
+
+
+def test_ctrl_c_saves_and_gives_the_handler_back(tmp_path, store):
+    before = signal.getsignal(signal.SIGINT)
+    loop = loop_in(tmp_path / "run", store, steps=1000)
+    step = loop.recipe.step
+
+    def interrupted(batch, update, moment):
+        if moment.step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(batch, update, moment)
+
+    loop.recipe.step = interrupted
+    loop.run()
+    assert loop.step == 7
+    assert loop.folder.load(torch.device("cpu"))["step"] == 7
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_a_run_leaves(tmp_path, store):
+    loop_in(tmp_path / "run", store).run()
+    left = sorted(str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*"))
+    assert left == ["checkpoint.pt", "samples", "samples/0000010.png", "samples/0000020.png", "stats.jsonl"]

@@ -1,0 +1,124 @@
+"""PSNR and SSIM against scikit-image; the evaluation of an enlarger; publishing a run."""
+
+import hashlib
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.generators import srgan
+from engine.imaging.resize import bicubic
+from engine.store import weights
+from engine.train import __main__ as command
+from engine.train import evaluate, publish
+from engine.train.metrics.psnr import luma, psnr_rgb, psnr_y
+from engine.train.metrics.ssim import ssim, ssim_y
+
+skimage_metrics = pytest.importorskip("skimage.metrics")
+
+
+@pytest.fixture
+def pair():
+    """Two 8-bit pictures in [0, 1] that resemble each other."""
+    rng = torch.Generator().manual_seed(0)
+    truth = bicubic(torch.rand(3, 12, 15, generator=rng), 48, 60).clamp(0, 1)
+    result = (truth + 0.05 * torch.randn(truth.shape, generator=rng)).clamp(0, 1)
+    return (result * 255).round() / 255, (truth * 255).round() / 255
+
+
+def reference_luma(rgb):
+    """MATLAB's rgb2ycbcr, 0 to 255."""
+    from skimage.color import rgb2ycbcr
+
+    return rgb2ycbcr(rgb.permute(1, 2, 0).double().numpy())[..., 0]
+
+
+def test_luma_is_matlabs(pair):
+    assert np.allclose(luma(pair[0].double()).numpy(), reference_luma(pair[0]), atol=1e-6)
+
+
+def test_psnr(pair):
+    a, b = (reference_luma(x)[4:-4, 4:-4] for x in pair)
+    expected = skimage_metrics.peak_signal_noise_ratio(b, a, data_range=255)
+    assert psnr_y(*pair) == pytest.approx(expected, abs=1e-6)
+    expected = skimage_metrics.peak_signal_noise_ratio(pair[1].double().numpy(), pair[0].double().numpy(), data_range=1)
+    assert psnr_rgb(*pair) == pytest.approx(expected, abs=1e-6)
+    assert psnr_rgb(pair[0], pair[0]) == math.inf
+
+
+def test_ssim(pair):
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    a, b = (reference_luma(x)[4:-4, 4:-4] for x in pair)
+    _, full = skimage_metrics.structural_similarity(a, b, data_range=255, full=True, **options)
+    assert ssim_y(*pair) == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-6)
+    assert ssim(pair[0], pair[0]) == pytest.approx(1.0)
+
+
+def test_evaluation_of_bicubic_and_of_a_perfect_enlarger(pair):
+    picture = (torch.nn.functional.pad(pair[1], (0, 3, 0, 2)) * 255).byte()  # sides that are no multiples of 4
+    figures = evaluate.measure(evaluate.by_bicubic, [picture, picture])
+    assert set(figures) == {"psnr_y", "ssim_y", "psnr_rgb"}
+    assert 20 < figures["psnr_y"] < 60
+    perfect = evaluate.measure(lambda low: pair[1][None], [picture])
+    assert perfect["psnr_y"] == math.inf and perfect["ssim_y"] == pytest.approx(1.0)
+
+
+def test_the_ensemble_turns_everything_back():
+    low = torch.rand(1, 3, 6, 10, generator=torch.Generator().manual_seed(3))
+    assert torch.allclose(evaluate.ensemble(evaluate.by_bicubic)(low), evaluate.by_bicubic(low), atol=1e-6)
+    net = srgan.Generator(channels=4, blocks=1, norm="none", kernel=3, upsampling="direct", skip=True).eval()
+    mean = evaluate.ensemble(net)
+    with torch.no_grad():  # what an ensemble gains: its result turns with its input
+        assert torch.allclose(mean(low.flip(-1)), mean(low).flip(-1), atol=1e-6)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A run folder of a real training, a few steps long, by the command."""
+    rng = np.random.default_rng(0)
+    for name in ("train", "heldout"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            Image.fromarray(rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)).save(tmp_path / name / f"{number}.png")
+    run = tmp_path / "run"
+    sizes = ["--config", "channels=4", "--config", "blocks=1", "--set", "patch=8", "--device", "cpu"]
+    folders = ["--data", str(tmp_path / "train"), "--heldout", f"{tmp_path / 'heldout'}:0*", "--out", str(run)]
+    command.main(["srgan", *folders, *sizes, "--steps", "3", "--batch", "2", "--no-bf16"])
+    return run
+
+
+def test_training_publishing_and_finetuning_by_command(trained, tmp_path, capsys):
+    facts = json.loads((trained / "run.json").read_text())
+    assert facts["generator"] == "srgan" and facts["config"]["channels"] == 4 and facts["pictures"] == 2
+    assert "above_bicubic" in (trained / "stats.jsonl").read_text()
+    pack = tmp_path / "pack.tar"
+    pack.write_bytes(b"pictures")
+    (tmp_path / "figures.json").write_text('{"psnr_y": 1.5}')
+    out = tmp_path / "weights"
+    arguments = ["--tag", "toy", "--licence", "MIT", "--pack", str(pack), "--out", str(out)]
+    publish.main([str(trained), *arguments, "--metrics", str(tmp_path / "figures.json")])
+    header, net = weights.load(out / "srgan.toy.safetensors")
+    assert header.steps == 3 and header.metrics == {"psnr_y": 1.5} and header.licence == "MIT"
+    assert header.data == [{"pack": "pack.tar", "sha256": hashlib.sha256(b"pictures").hexdigest()}]
+    sums = (out / "SHA256SUMS").read_text().split()
+    assert sums == [hashlib.sha256((out / "srgan.toy.safetensors").read_bytes()).hexdigest(), "srgan.toy.safetensors"]
+    assert net(torch.rand(1, 3, 8, 8)).shape == (1, 3, 32, 32)
+    again = [
+        "srgan",
+        "--data",
+        str(tmp_path / "train"),
+        "--out",
+        str(tmp_path / "again"),
+        "--device",
+        "cpu",
+        "--steps",
+        "1",
+    ]
+    again += ["--set", "patch=8", "--finetune", str(out / "srgan.toy.safetensors"), "--no-bf16", "--batch", "2"]
+    command.main(again)
+    assert json.loads((tmp_path / "again" / "run.json").read_text())["config"]["channels"] == 4  # the file's sizes
+    with pytest.raises(SystemExit, match="no --config"):
+        command.main([*again, "--config", "channels=8"])
