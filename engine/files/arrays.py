@@ -1,4 +1,4 @@
-"""Pictures that come from Python: numpy arrays and PIL images, checked like files."""
+"""Pictures that come from Python, as numpy arrays and PIL images, checked like files."""
 
 from __future__ import annotations
 

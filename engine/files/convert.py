@@ -1,4 +1,4 @@
-"""Pillow's modes: those that Pincel works in as they are, and the others turned into them when the user allows it."""
+"""Pillow's modes turned into those that Pincel works in, when the user allows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers to other numbers: depth and transfer, always rounded to the nearest value, never dithered."""
+"""Changes of depth and transfer curve, always rounded to the nearest value, never dithered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The EXIF block: found, set upright, brought up to date, and moved between files without loss.
+"""The EXIF block set upright, brought up to date, and moved between files without loss.
 
 A block is a small TIFF file: a header of 8 bytes, then directories (IFDs) of 12-byte entries whose values lie elsewhere in
 the block (Exif 2.32, section 4.6; TIFF 6.0, section 2). In a Picture it has no "Exif\\0\\0" prefix. Changes are made in

@@ -1,4 +1,4 @@
-"""PNG (ISO/IEC 15948) beyond what Pillow does: 16 bits in every channel layout, and chunks checked before decoding."""
+"""PNG (ISO/IEC 15948) with 16 bits in every channel layout, its chunks checked before decoding."""
 
 from __future__ import annotations
 

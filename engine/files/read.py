@@ -1,4 +1,4 @@
-"""A picture file -> a Picture: PNG, JPEG, TIFF, WebP, BMP and GIF, upright, with its profile and metadata."""
+"""Reads picture files (PNG, JPEG, TIFF, WebP, BMP and GIF) upright, with their profile and metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TIFF (6.0, with floating point samples): read and written by tifffile, its tags carried as an EXIF block."""
+"""TIFF files by tifffile, in every depth and layout, their tags carried as an EXIF block."""
 
 from __future__ import annotations
 

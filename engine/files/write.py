@@ -1,4 +1,4 @@
-"""A Picture -> a PNG, JPEG, TIFF or WebP file: written beside its place, then moved there whole, or not at all."""
+"""Writes PNG, JPEG, TIFF and WebP files beside their place, then moves them there whole, or not at all."""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""Golden pairs: what a weights file gives for fixed inputs, kept beside it: `python -m engine.train.golden FILE...`.
+
+weights/golden/<name>.safetensors holds a tensor for each port of the generator's card and "output", all float32
+[1, C, H, W]; its metadata name the weights file's SHA-256. A change in the networks' code that alters their results shows
+in tests/weights/test_golden.py, also on machines where nobody can look at the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.generators.base import Card, Port, card
+from engine.store import weights
+from engine.store.header import digest
+
+OUTPUT = "output"
+# Enough for every part of the networks to count, small enough for a repository.
+_SIDE = 48
+
+
+def inputs(contract: Card) -> dict[str, Tensor]:
+    """The fixed inputs for a card: [1, C, H, W] in each port's range: a smooth field with grain, like a photograph."""
+    side = -(-_SIDE // contract.multiple) * contract.multiple
+    return {port.name: _field(port, side, seed) for seed, port in enumerate(contract.inputs)}
+
+
+def _field(port: Port, side: int, seed: int) -> Tensor:
+    dice = np.random.Generator(np.random.PCG64(seed))
+    coarse = torch.from_numpy(dice.random((1, port.channels, 5, 5), dtype=np.float32))
+    smooth = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear", align_corners=True)
+    grain = torch.from_numpy(dice.random((1, port.channels, side, side), dtype=np.float32)) - 0.5
+    return port.low + (port.high - port.low) * (smooth + 0.1 * grain).clamp(0, 1)
+
+
+@torch.inference_mode()
+def write(path: Path, folder: Path) -> Path:
+    """Write the golden pair of a weights file into folder; returns its path. Raises the errors of store.weights.load."""
+    header, network = weights.load(path)
+    given = inputs(card(header.generator))
+    tensors = {**given, OUTPUT: network(*given.values()).float()}
+    target = folder / f"{header.name}.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.contiguous() for key, value in tensors.items()}, target, {"weights": digest(path)})
+    return target
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m engine.train.golden", description="Write golden pairs.")
+    parser.add_argument("files", nargs="+", type=Path, help="weights files; the pairs go into golden/ beside each")
+    for path in parser.parse_args(argv).files:
+        print(write(path, path.parent / "golden"))
+
+
+if __name__ == "__main__":
+    main()
