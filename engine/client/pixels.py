@@ -39,9 +39,11 @@ class Pixels:
         _check_fields(vars(self))
         for name, value in (("data", self.data), ("icc", self.icc)):
             try:
-                memoryview(value)
+                whole = memoryview(value).c_contiguous
             except TypeError:
-                raise FrameInvalid("A frame's %s must be bytes, not %s." % (name, type(value).__name__)) from None
+                whole = False
+            if not whole:
+                raise FrameInvalid("A frame's %s must be bytes in one piece, not %s." % (name, type(value).__name__))
         _check_size(vars(self), memoryview(self.data).nbytes)
 
     @property

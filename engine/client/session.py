@@ -10,7 +10,7 @@ ever sent twice.
 import time
 
 from .connecting import RESULT_MAX, TIMEOUT, Connecting
-from .errors import Cancelled, EngineNotAnswering, FrameInvalid, MessageTooLarge, OptionError, PincelError, from_dict
+from .errors import Cancelled, EngineNotAnswering, MessageTooLarge, OptionError, PincelError, from_dict
 from .job import Job
 from .protocol import FROM_ENGINE, HEADER_MAX, UNKNOWN, unpack
 
@@ -91,7 +91,7 @@ class Session:
         """A Job for the task; options: those that differ from the defaults; pictures: {"source": Pixels, ...}.
 
         Returns at once; the job's steps send the pictures, which must not change meanwhile. Raises OptionError,
-        FrameInvalid, MessageTooLarge, or what connecting anew raises. The engine's own refusals end the job.
+        MessageTooLarge, or what connecting anew raises. The engine's own refusals end the job.
         """
         size = HEADER_MAX + sum(p.nbytes + len(p.icc) for p in pictures.values())
         limit = self.limits.get("max_bytes")
@@ -135,10 +135,7 @@ class Session:
             parts = self._link.numbering.pack(type, id, buffers, **fields)
         except (TypeError, ValueError, RecursionError):
             raise OptionError("The options are not plain values: numbers, texts, true and false.") from None
-        try:
-            self._link.dealer.send(parts)
-        except TypeError:
-            raise FrameInvalid("The pixels are not one contiguous block of bytes.") from None
+        self._link.dealer.send(parts)
         return id
 
     def _ask(self, type, timeout=ANSWER_SECONDS):

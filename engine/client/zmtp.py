@@ -68,7 +68,10 @@ class Dealer:
             self.step(max(0.0, left))
             if left <= 0:
                 break
-        return self._inbox.popleft() if self._inbox else None
+        if self._inbox:
+            return self._inbox.popleft()
+        self._raise()
+        return None
 
     def step(self, timeout=0.0):
         """Move data for at most `timeout` seconds (and 10 ms) until a message is whole; errors end up in `error`."""
