@@ -26,17 +26,22 @@ _SIDE = 48
 
 
 def inputs(contract: Card) -> dict[str, Tensor]:
-    """The fixed inputs for a card: [1, C, H, W] in each port's range: a smooth field with grain, like a photograph."""
+    """The fixed inputs for a card, [1, C, H, W]: a smooth field with grain, like a photograph.
+
+    The first port takes it over its whole range. The others are conditions (noise, hints): they stay near their middle,
+    because at their ends a network's output would lie against its limits, where it shows no change.
+    """
     side = -(-_SIDE // contract.multiple) * contract.multiple
-    return {port.name: _field(port, side, seed) for seed, port in enumerate(contract.inputs)}
+    return {port.name: _field(port, side, seed, 0.1 if seed else 1.0) for seed, port in enumerate(contract.inputs)}
 
 
-def _field(port: Port, side: int, seed: int) -> Tensor:
+def _field(port: Port, side: int, seed: int, share: float) -> Tensor:
     dice = np.random.Generator(np.random.PCG64(seed))
     coarse = torch.from_numpy(dice.random((1, port.channels, 5, 5), dtype=np.float32))
     smooth = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear", align_corners=True)
     grain = torch.from_numpy(dice.random((1, port.channels, side, side), dtype=np.float32)) - 0.5
-    return port.low + (port.high - port.low) * (smooth + 0.1 * grain).clamp(0, 1)
+    centred = (smooth + 0.1 * grain).clamp(0, 1) - 0.5
+    return (port.low + port.high) / 2 + (port.high - port.low) * share * centred
 
 
 @torch.inference_mode()

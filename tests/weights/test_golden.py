@@ -39,7 +39,9 @@ def test_the_pair(path):
         output = network(*(tensors[port.name] for port in card.inputs))
     assert output.shape == expected.shape
     assert (output - expected).abs().max() < TOLERANCE
+    limits = card.output
     assert expected.std() > 0.01, "a flat output would prove nothing"
+    assert ((expected > limits.low) & (expected < limits.high)).float().mean() > 0.5, "nor would one at its limits"
 
 
 @pytest.mark.parametrize("name", base.names())
