@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image
 
 from engine.client.errors import (
-    AllTransparent,
     Animated,
     EmptyPicture,
     InputMissing,
@@ -127,12 +126,10 @@ def size(width: int, height: int, name: str) -> None:
 
 
 def values(array: np.ndarray, name: str) -> None:
-    """array: [H, W, 1..4]. Raises NotFinite, or AllTransparent when nothing of it can be seen."""
+    """array: [H, W, 1..4]. Raises NotFinite. (All transparent is refused by the tasks: as hints it means none.)"""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = int(array.size - np.isfinite(array).sum())
         raise NotFinite(f"{name} holds NaN or infinity in {bad} of its values.", values=bad)
-    if array.shape[2] in (2, 4) and not (array[..., -1] > 0).any():
-        raise AllTransparent(f"{name} is transparent everywhere.")
 
 
 def unsupported(name: str, what: str, remedy: str | None = None) -> UnsupportedMode:

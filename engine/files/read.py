@@ -40,8 +40,7 @@ def read(path: str | os.PathLike[str], convert: bool = False) -> Picture:
     float32). The EXIF orientation is applied to the pixels and set to 1 in the blocks; premultiplied alpha is made
     straight. Values count as display-encoded unless the file's ICC profile has straight tone curves: then Picture.linear.
     convert: turn CMYK, palette, 1-bit, Lab and other modes into grey or RGB, and take the first picture of several.
-    Raises InputMissing, NotAPicture, Truncated, EmptyPicture, TooLarge, UnsupportedMode, Animated, AllTransparent or
-    NotFinite.
+    Raises InputMissing, NotAPicture, Truncated, EmptyPicture, TooLarge, UnsupportedMode, Animated or NotFinite.
     """
     path = os.fspath(path)
     name = os.path.basename(path)

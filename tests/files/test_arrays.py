@@ -55,8 +55,6 @@ def test_other_orders_in_memory():
         (np.full((4, 4, 3), np.nan, np.float32), errors.NotFinite),
         (np.full((4, 4), np.inf, np.float16), errors.NotFinite),
         (np.full((4, 4), 1e300), errors.NotFinite),
-        (np.zeros((4, 4, 4), np.uint8), errors.AllTransparent),
-        (np.zeros((4, 4, 2), np.float32), errors.AllTransparent),
     ],
 )
 def test_arrays_that_are_refused(array, error):

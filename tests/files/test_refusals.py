@@ -160,18 +160,6 @@ def test_nan_and_infinity(tmp_path, bad, dtype):
     assert not (tmp_path / "b.tif").exists()
 
 
-@pytest.mark.parametrize("channels", [2, 4])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_all_transparent(tmp_path, dtype, channels):
-    array = samples(dtype, channels)
-    array[..., -1] = 0
-    write(Picture(array), tmp_path / "a.png")
-    refused(tmp_path / "a.png", errors.AllTransparent)
-    array[4, 4, -1] = 1
-    write(Picture(array), tmp_path / "b.png")
-    np.testing.assert_array_equal(read(tmp_path / "b.png").array, array)
-
-
 # ---- modes ---------------------------------------------------------------------------------------------------------
 
 COLOURS = Image.fromarray(np.repeat(np.repeat(samples(np.uint8, 3, 4, 4), 8, 0), 8, 1))

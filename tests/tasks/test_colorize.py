@@ -165,3 +165,14 @@ def test_info_says_what_made_it(engine, grey):
     info = engine.colorize(grey, seed=9).info
     assert info["generator"] == "yuv_cgan.photo" and info["seed"] == 9
     assert len(info["weights"]) == 64 and set(info["seconds"]) >= {"load", "net", "blend"}
+
+
+@pytest.mark.parametrize("task", ["colorize", "upscale"])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_an_invisible_picture_is_refused(engine, task, channels):
+    source = np.full((6, 7, channels), 80, np.uint8)
+    source[..., -1] = 0
+    with pytest.raises(errors.AllTransparent):
+        getattr(engine, task)(source)
+    source[2, 3, -1] = 1
+    getattr(engine, task)(source)
