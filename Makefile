@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check format wheel slow clean
+.PHONY: help run test check format pages pictures wheel slow clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,6 +57,13 @@ check: $(VENV)/dev.stamp
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The generated parts of the pages, and the README's pictures with the weights that ship.
+pages: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.house.pages
+
+pictures: $(VENV)/run.stamp
+	@$(BIN)/python -m engine.demo --docs docs/pictures
 
 slow: $(VENV)/dev.stamp
 	@$(PYTEST) -n 2 -m 'slow or wheel'

@@ -1,0 +1,62 @@
+"""`make pages`: the parts of the pages that are made from the sources, between <!-- begin NAME --> and <!-- end NAME -->.
+
+files: ARCHITECTURE.md's list, each Python file of the engine with the first sentence of its docstring. errors: docs/errors.md's
+table, each error with its exit status and remedy.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from engine.client import errors
+from tests.house.tree import ROOT, sources, tree
+
+
+def list_of_files() -> str:
+    lines, folder = [], None
+    for path in sorted(sources(), key=lambda path: (path.parent, path.name)):
+        text = ast.get_docstring(tree(path))
+        if not text:
+            continue
+        if path.parent != folder:
+            folder = path.parent
+            lines += ["", f"**`{folder.as_posix()}/`**", ""]
+        first = re.split(r"(?<=\.)\s(?=[A-Z`])", " ".join(text.split("\n\n")[0].split()))[0].rstrip(":.")
+        lines.append(f"- `{path.as_posix()}`: {first}.")
+    return "\n".join(lines[1:])
+
+
+def table_of_errors() -> str:
+    lines = ["| Code | Exit status | What to do |", "|---|---|---|"]
+    for code, cls in errors.catalogue().items():
+        lines.append(f"| `{code}` | {cls.exit_status} | {cls.remedy} |")
+    return "\n".join(lines)
+
+
+PARTS = {"ARCHITECTURE.md": ("files", list_of_files), "docs/errors.md": ("errors", table_of_errors)}
+
+
+def _renewed(page: Path, name: str, content: str) -> str:
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->\n"
+    head, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, tail = rest.partition(end)
+    return f"{head}{begin}{content}\n{end}{tail}"
+
+
+def stale(write: bool = False) -> list[str]:
+    """The pages whose generated part is not what the sources say; write: bring them up to date."""
+    found = []
+    for name, (part, make) in PARTS.items():
+        page = ROOT / name
+        text = _renewed(page, part, make())
+        if text != page.read_text(encoding="utf-8"):
+            found.append(name)
+            if write:
+                page.write_text(text, encoding="utf-8")
+    return found
+
+
+if __name__ == "__main__":
+    print("\n".join(f"{name}: brought up to date" for name in stale(write=True)) or "All pages are up to date.")
