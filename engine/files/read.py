@@ -104,8 +104,9 @@ def _decoded(file: BinaryIO, name: str, form: str, convert: bool, profile: bytes
     file.seek(0)
     with check.coded(name):
         image: Image.Image = _OPENERS[form](file)
-        count = int(getattr(image, "n_frames", 1))
     check.size(image.width, image.height, name)
+    with check.coded(name):
+        count = int(getattr(image, "n_frames", 1))
     check.frames(count, name, convert)
     # Pillow turns grey palettes into "L" on its own; a GIF holds a palette all the same, and the same rule goes for it.
     palette = form == "GIF" or image.mode in ("P", "PA")

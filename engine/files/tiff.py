@@ -116,6 +116,8 @@ def read_tiff(file: BinaryIO, name: str, convert: bool) -> Picture:
         raise check.unsupported(name, what, "Save it in an editor as 16-bit TIFF.")
     if what and not layout.grey and layout.photometric != _RGB:
         array, blocks["icc"] = _by_pillow(file, name, blocks["icc"])
+        # Pillow turns TIFF pictures by itself while it decodes them.
+        blocks["exif"], blocks["xmp"] = exif.upright(blocks["exif"], blocks["xmp"])
     else:
         array = _samples(page, layout, name)
     return Picture(array, linear=icc.is_linear(blocks["icc"]), **blocks)
@@ -202,7 +204,6 @@ def _by_pillow(file: BinaryIO, name: str, profile: bytes) -> tuple[np.ndarray, b
     file.seek(0)
     with check.coded(name):
         image = TiffImagePlugin.TiffImageFile(file)
-        # The reader of engine.files turns the pixels itself, by the EXIF block.
         image.load()
     array = plain(image)
     return (array, profile) if array is not None else converted(image, name, profile)

@@ -197,6 +197,17 @@ def test_other_modes_are_refused_unless_converted(tmp_path, name):
         assert 0 < (picture.array[..., 3] == 0).mean() < 1
 
 
+@pytest.mark.parametrize("mode", ["P", "CMYK", "1"])
+def test_a_converted_tiff_is_turned_once(tmp_path, mode):
+    stored = COLOURS.crop((0, 0, 32, 16)).convert(mode)
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    stored.save(tmp_path / "a.tif", exif=tags)
+    expected = np.asarray(stored.convert("L" if mode == "1" else "RGB").transpose(Image.Transpose.ROTATE_270))
+    got = read(tmp_path / "a.tif", convert=True).array
+    np.testing.assert_array_equal(got[..., 0] if mode == "1" else got, expected)
+
+
 def test_cmyk_goes_through_its_profile(tmp_path, monkeypatch):
     """A profile of CMYK's own is rare on test machines: that it is asked is what can be seen here."""
     asked = []
