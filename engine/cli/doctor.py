@@ -175,6 +175,7 @@ def _folders(problems: list[str]) -> dict[str, str]:
         **{f"models {n + 1}": folder for n, folder in enumerate(paths.model_folders())},
         "data": paths.data_folder(),
         "cache": paths.cache_folder(),
+        "logs": paths.log_folder(),
         **{f"engine {n + 1}": Path(folder) for n, folder in enumerate(connection.candidates())},
     }
     said = {}
@@ -225,12 +226,12 @@ def _engine(problems: list[str]) -> dict[str, Any]:
             problems.append(str(error))
             said["state"] = str(error)
     lines: list[str] = []
-    for folder in connection.candidates():
+    # The engine's own log; and what one that an editor started said before it had a log.
+    for folder in (paths.log_folder(), *connection.candidates()):
         try:
             text = (Path(folder) / launcher.LOG).read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        lines = text.splitlines()[-_LOG_LINES:]
-        break
+        lines += text.splitlines()[-_LOG_LINES:]
     said["log"] = lines
     return said
