@@ -25,8 +25,10 @@ from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
 from engine.imaging import colour, hints
+from engine.nn.colour_losses import ab_distance, colour_bins, coupled, rarity
 from engine.nn.losses import real_or_fake
-from engine.nn.squeezenet import SqueezeNet
+from engine.nn.patchgan import PatchGAN
+from engine.nn.squeezenet import SqueezeNet, imitation
 from engine.nn.unet import Context, Down, HeadBilinear, HeadTranspose, UpBilinear, UpTranspose
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 IN_CHANNELS = 5  # y, noise, hint u, hint v, hint mask
 # V - U in the networks' scale, over blocks of a third of a picture: measured on 730 training photographs.
 WARMTH_MEAN, WARMTH_DEVIATION = 0.12, 0.21
-BINS = 20  # of the colour histogram, along U and V
 
 CARD = Card(
     name="yuv_cgan",
@@ -131,29 +132,14 @@ class Generator(nn.Module):
         return uv, levels
 
 
-class Discriminator(nn.Module):
-    """Conditional PatchGAN: uv [N, 2, H, W] and y [N, 1, H, W] -> one logit a patch, [N, 1, H/8 - 2, W/8 - 2].
-
-    That is 30x30 for 256x256. Three 3x3 convolutions of stride 2, batch norm but in the first, LeakyReLU 0.2, and one
-    3x3 convolution without padding; each logit sees 31x31 pixels.
-    """
+class Discriminator(PatchGAN):
+    """Conditional PatchGAN: uv [N, 2, H, W] in [-1, 1] and y [N, 1, H, W] in [0, 1] -> logits, high for real chroma."""
 
     def __init__(self, base: int = 64, levels: int = 3, max_filters: int = 512) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        inside = 3
-        for level in range(levels):
-            out = min(base * 2**level, max_filters)
-            layers.append(nn.Conv2d(inside, out, 3, 2, 1, bias=level == 0))
-            layers += [nn.BatchNorm2d(out)] if level else []
-            layers.append(nn.LeakyReLU(0.2))
-            inside = out
-        layers.append(nn.Conv2d(inside, 1, 3))
-        self.layers = nn.Sequential(*layers)
+        super().__init__(3, base, levels, max_filters)
 
-    def forward(self, uv: Tensor, y: Tensor) -> Tensor:
-        """uv [N, 2, H, W] in [-1, 1], y [N, 1, H, W] in [0, 1] -> logits, high where it takes the chroma for real."""
-        return self.layers(torch.cat((uv, 2.0 * y - 1.0), 1))
+    def forward(self, uv: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(torch.cat((uv, 2.0 * y - 1.0), 1))
 
 
 # ---- training ------------------------------------------------------------------------------------------------------
@@ -213,17 +199,21 @@ class Recipe(BaseRecipe):
 
     def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
         rate = self.options["gan_rate" if phase.name == "gan" else "rate"] * (0.5 if phase.name == "large" else 1.0)
-        beta = 0.5 if phase.name == "gan" else 0.9
-        made: dict[str, torch.optim.Optimizer] = {}
-        for name, net in self.nets().items():
-            made[name] = torch.optim.AdamW(net.parameters(), rate, (beta, 0.99), weight_decay=self.options["decay"])
+        betas, decay = (0.5 if phase.name == "gan" else 0.9, 0.99), self.options["decay"]
+        made: dict[str, torch.optim.Optimizer] = {
+            name: torch.optim.AdamW(net.parameters(), rate, betas, weight_decay=decay)
+            for name, net in self.nets().items()
+        }
         self._students_optimizer = made.get("students")
         return made
 
     def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
         """Nearly whole pictures (squares of 80 to 100 % of the shortest side) at the large training size."""
         if self.rarity is None:
-            self.rarity = self._rarity(store)
+            fixed = torch.Generator().manual_seed(0)
+            seen = torch.cat([_resize(store.crops(32, self.crop, fixed), 32) for _ in range(16)])
+            bins = colour_bins(colour.scale_uv(colour.rgb_to_yuv(seen)[:, 1:]))
+            self.rarity = rarity(bins, self.options["rebalance"])
         side = int(torch.randint(self.crop * 4 // 5, self.crop + 1, (), generator=rng))
         large = self.options["large"]
         rgb = _resize(store.crops(size, side, rng), large)
@@ -235,8 +225,7 @@ class Recipe(BaseRecipe):
 
     def _inputs(self, batch: Batch, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """rgb, y as the net sees it (a random gamma: old prints differ in contrast), true uv, noise, hints; at `size`."""
-        rgb = batch["rgb"]
-        noise, planes = batch["noise"][:, :, :size, :size], batch["hints"]
+        rgb, noise, planes = batch["rgb"], batch["noise"][:, :, :size, :size], batch["hints"]
         if size != rgb.shape[-1]:
             rgb = F.interpolate(rgb, size=(size, size), mode="area")
             mask = F.adaptive_max_pool2d(planes[:, 2:], size)
@@ -245,24 +234,10 @@ class Recipe(BaseRecipe):
         yuv = colour.rgb_to_yuv(rgb)
         return rgb, yuv[:, :1].clamp(0, 1) ** batch["gamma"], colour.scale_uv(yuv[:, 1:]), noise, planes
 
-    def _rarity(self, store: PictureStore) -> Tensor:
-        """[BINS, BINS]: the weight of each true colour (rows U, columns V, the networks' scale), 1 on average."""
-        rng, counts = torch.Generator().manual_seed(0), torch.zeros(BINS * BINS)
-        for _ in range(16):
-            rgb = _resize(store.crops(32, self.crop, rng), 32)
-            counts += _bins(colour.scale_uv(colour.rgb_to_yuv(rgb)[:, 1:])).flatten().bincount(minlength=BINS**2).cpu()
-        share = F.avg_pool2d((counts / counts.sum()).view(1, 1, BINS, BINS), 3, 1, 1).flatten()
-        share = share / share.sum()
-        weight = (0.5 * share + 0.5 / (share > 0).sum()) ** -self.options["rebalance"]
-        return (weight / (weight * share).sum()).to(store.device)
-
     def _coupled(self, noise: Tensor, uv: Tensor) -> Tensor:
         """The noise with its block means (as the deepest level sees them) correlated with the truth's warmth."""
-        block, share = 2**self.net.depth, self.options["coupling"]
-        own = F.avg_pool2d(noise, block)
-        warmth = (F.avg_pool2d(uv[:, 1:] - uv[:, :1], block) - WARMTH_MEAN) / WARMTH_DEVIATION
-        wanted = share * warmth.clamp(-3, 3) / block + (1 - share**2) ** 0.5 * own
-        return noise + (wanted - own).repeat_interleave(block, 2).repeat_interleave(block, 3)
+        warmth = (uv[:, 1:] - uv[:, :1] - WARMTH_MEAN) / WARMTH_DEVIATION
+        return coupled(noise, warmth, 2**self.net.depth, self.options["coupling"])
 
     def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         if moment.phase.name == "gan":
@@ -273,7 +248,7 @@ class Recipe(BaseRecipe):
         made, levels = self.net.forward_with_levels(y, noise, planes)
         loss, scalars = self._regression(rgb, made, uv)
         if self.teacher:
-            distilled = self._distil(batch["rgb"], levels)
+            distilled = imitation(self.teacher, self.students, batch["rgb"], levels[2:4])
             loss, scalars["distil"] = loss + self.options["distil"] * distilled, distilled.detach()
         update("generator", loss)
         if self._students_optimizer:  # its gradients came with the generator's
@@ -283,27 +258,14 @@ class Recipe(BaseRecipe):
 
     def _regression(self, rgb: Tensor, made: Tensor, uv: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.autocast(rgb.device.type, enabled=False):
-            y = colour.luma(rgb)
-            truth = colour.rgb_to_lab(rgb)[:, 1:]
-            full = torch.cat((y, colour.unscale_uv(made)), 1)
-            painted = colour.rgb_to_lab(colour.yuv_to_rgb(full).clamp(0, 1))[:, 1:]
-            distance = ((painted - truth).square().sum(1) + 0.01).sqrt()
-            weight = 1.0 if self.rarity is None else self.rarity[_bins(uv)]
+            full = torch.cat((colour.luma(rgb), colour.unscale_uv(made)), 1)
+            painted, truth = (colour.rgb_to_lab(x.clamp(0, 1))[:, 1:] for x in (colour.yuv_to_rgb(full), rgb))
+            distance = ab_distance(painted, truth)
+            weight = 1.0 if self.rarity is None else self.rarity[colour_bins(uv)]
             pixels = self.options["l1"] * (made - uv).abs().mean() + self.options["l2"] * (made - uv).square().mean()
             loss = (distance * weight).mean() / 20.0 + 0.2 * pixels
             ratio = painted.detach().norm(dim=1).mean() / truth.norm(dim=1).mean()
         return loss, {"ab_error": distance.mean().detach(), "chroma": ratio, "uv": pixels.detach()}
-
-    def _distil(self, rgb: Tensor, levels: list[Tensor]) -> Tensor:
-        """Mean squared error of the teacher's features (square roots, in units of their variance), over two levels."""
-        assert self.teacher is not None
-        with torch.no_grad():
-            wanted = self.teacher(F.interpolate(rgb, size=(128, 128), mode="bilinear", align_corners=False))
-        total = torch.zeros((), device=rgb.device)
-        for student, level, target in zip(self.students, levels[2:4], wanted, strict=True):
-            target = F.interpolate(target.float().sqrt(), level.shape[2:], mode="bilinear", align_corners=False)
-            total = total + F.mse_loss(student(level).float(), target) / target.var().clamp_min(1e-3)
-        return total / len(self.students)
 
     def _gan_step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         rgb, y, uv, noise, planes = self._inputs(batch, self.options["large"])
@@ -311,14 +273,13 @@ class Recipe(BaseRecipe):
         blur = self.options["instance_noise"] * (1.0 - moment.phase_progress)
 
         def judge(chroma: Tensor, real: bool) -> Tensor:
-            logits = self.discriminator(chroma + blur * torch.randn_like(chroma), y).float()
-            return real_or_fake(logits, real)
+            return real_or_fake(self.discriminator(chroma + blur * torch.randn_like(chroma), y).float(), real)
 
-        flipped = moment.phase_progress < self.options["flip_until"]
-        loss_d = judge(uv, not flipped) + judge(made.detach(), flipped)
+        right = moment.phase_progress >= self.options["flip_until"]
+        loss_d = judge(uv, right) + judge(made.detach(), not right)
         update("discriminator", loss_d)
         loss, scalars = self._regression(rgb, made, uv)
-        fooled = judge(made, not flipped)
+        fooled = judge(made, right)
         update("generator", loss + self.options["adversarial"] * fooled)
         return {**scalars, "d": loss_d.detach() / 2, "fooled": fooled.detach()}
 
@@ -326,8 +287,7 @@ class Recipe(BaseRecipe):
         """Rows of grey, hints' mask, result, truth."""
         rgb, _, _, noise, planes = self._inputs(batch, self.options["large"])
         y = colour.luma(rgb)
-        uv = colour.clamp_chroma(y, colour.unscale_uv(generator(y, noise, planes).float()))
-        made = colour.yuv_to_rgb(torch.cat((y, uv), 1))
+        made = _painted(y, generator(y, noise, planes).float())
         grey = y.expand(-1, 3, -1, -1)
         return torch.cat((grey, (grey + planes[:, 2:]).clamp(0, 1), made, rgb), 3)
 
@@ -341,19 +301,17 @@ class Recipe(BaseRecipe):
             top, left = (picture.shape[1] - side) // 2, (picture.shape[2] - side) // 2
             rgb = _resize(picture[None, :, top : top + side, left : left + side], size)
             y = colour.luma(rgb)
-            uv = colour.unscale_uv(generator(y, noise, y.new_zeros(1, 3, size, size)).float())
-            made = colour.yuv_to_rgb(torch.cat((y, colour.clamp_chroma(y, uv)), 1)).clamp(0, 1)
-            painted, truth = colour.rgb_to_lab(made)[:, 1:], colour.rgb_to_lab(rgb)[:, 1:]
+            made = _painted(y, generator(y, noise, y.new_zeros(1, 3, size, size)).float())
+            painted, truth = (colour.rgb_to_lab(x)[:, 1:] for x in (made, rgb))
             error += float((painted - truth).norm(dim=1).mean())
             grey += float(truth.norm(dim=1).mean())
             chroma += float(painted.norm(dim=1).mean())
         return {"gain_percent": 100 * (1 - error / grey), "chroma_share": chroma / grey}
 
 
-def _bins(uv: Tensor) -> Tensor:
-    """The histogram bin of each pixel's colour: uv [N, 2, H, W] in [-1, 1] -> [N, H, W] in 0..BINS**2 - 1."""
-    place = ((uv + 1) * (BINS / 2)).long().clamp(0, BINS - 1)
-    return place[:, 0] * BINS + place[:, 1]
+def _painted(y: Tensor, uv: Tensor) -> Tensor:
+    """RGB [N, 3, H, W] in [0, 1] of a luma and a network's chroma."""
+    return colour.yuv_to_rgb(torch.cat((y, colour.clamp_chroma(y, colour.unscale_uv(uv))), 1)).clamp(0, 1)
 
 
 def _resize(pictures: Tensor, side: int) -> Tensor:

@@ -61,3 +61,17 @@ class SqueezeNet(nn.Module):
                 if len(found) == len(self.layers):
                     break
         return found
+
+
+def imitation(teacher: SqueezeNet, students: nn.ModuleList, rgb: Tensor, levels: list[Tensor]) -> Tensor:
+    """How badly levels of a net predict the teacher's features of RGB [N, 3, H, W] in [0, 1], through 1x1 students.
+
+    Mean squared error of the features' square roots in units of their variance, averaged over the teacher's layers.
+    """
+    with torch.no_grad():
+        wanted = teacher(F.interpolate(rgb, size=(128, 128), mode="bilinear", align_corners=False))
+    total = torch.zeros((), device=rgb.device)
+    for student, level, target in zip(students, levels, wanted, strict=True):
+        target = F.interpolate(target.float().sqrt(), level.shape[2:], mode="bilinear", align_corners=False)
+        total = total + F.mse_loss(student(level).float(), target) / target.var().clamp_min(1e-3)
+    return total / len(students)

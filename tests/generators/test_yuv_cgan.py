@@ -94,13 +94,43 @@ def test_one_batch_is_learnt_by_heart_and_the_gan_phase_runs():
     assert recipe.sheet(recipe.net.eval(), batch).shape == (4, 3, 32, 128)
 
 
-def test_coupled_noise_stays_normal_and_follows_the_warmth_of_the_truth():
-    recipe = yuv_cgan.Recipe(yuv_cgan.Generator(**SMALL), {"coupling": 0.5})
-    g = torch.Generator().manual_seed(2)
-    warmth = torch.randn(400, 1, 2, 2, generator=g)
-    half = (yuv_cgan.WARMTH_MEAN + yuv_cgan.WARMTH_DEVIATION * warmth) / 2
-    uv = torch.cat((-half, half), 1).repeat_interleave(16, 2).repeat_interleave(16, 3)
-    noise = recipe._coupled(torch.randn(400, 1, 32, 32, generator=g), uv)
-    means = torch.nn.functional.avg_pool2d(noise, 16) * 16
-    assert abs(float(means.std()) - 1) < 0.05 and abs(float(noise.std()) - 1) < 0.01
-    assert 0.4 < float(torch.corrcoef(torch.stack((means.flatten(), warmth.flatten())))[0, 1]) < 0.6
+def teacher_file(folder):
+    """A SqueezeNet with random weights, as a file: what training with a teacher needs."""
+    from safetensors.torch import save_file
+
+    from engine.nn import squeezenet
+
+    class Untrained(squeezenet.SqueezeNet):
+        def load_state_dict(self, state):
+            pass
+
+    path = folder / "teacher.safetensors"
+    save_file({}, path)
+    save_file(Untrained(path, ()).state_dict(), path)
+    return path
+
+
+def test_a_teacher_is_imitated(tmp_path):
+    torch.manual_seed(0)
+    options = {"small": 32, "large": 32, "teacher": str(teacher_file(tmp_path)), "rate": 5e-3}
+    recipe = yuv_cgan.Recipe(yuv_cgan.Generator(**SMALL), options)
+    assert set(recipe.nets()) == {"generator", "discriminator", "students"}
+    g = torch.Generator().manual_seed(1)
+    batch = {
+        "rgb": torch.rand(2, 3, 32, 32, generator=g),
+        "noise": torch.randn(2, 1, 32, 32, generator=g),
+        "gamma": torch.ones(2, 1, 1, 1),
+        "hints": torch.zeros(2, 3, 32, 32),
+    }
+    phase = recipe.phases()[0]
+    optimizers = recipe.optimizers(phase)
+
+    def update(name, loss):
+        optimizers[name].zero_grad()
+        loss.backward()
+        optimizers[name].step()
+
+    moment = yuv_cgan.Moment(phase, 0, 0.0, 0.0)
+    distil = [float(recipe.step(batch, update, moment)["distil"]) for _ in range(12)]
+    assert distil[-1] < 0.8 * distil[0]
+    assert not any(p.requires_grad for p in recipe.teacher.parameters())
