@@ -59,7 +59,7 @@ class Connecting:
         """Turn to the next connection file. Without one: start an engine and wait for its file, or raise."""
         late = time.monotonic() > self._end
         if self._starting is not None and not self._left:
-            self._left = [c for c in self._starting.step() if c.key not in self._tried]
+            self._left = self._starting.step(self._tried)
             if not self._left:
                 if late:
                     raise self._error or self._starting.failed("The engine does not get ready.")

@@ -81,7 +81,7 @@ def read_connection(folder):
         return None, "there is none"
     except OSError as error:
         return None, "it cannot be read: %s" % (error.strerror or error)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return None, "it is not a file"
@@ -90,10 +90,11 @@ def read_connection(folder):
                 return None, "it belongs to another user"
             if status.st_mode & 0o077:
                 return None, "other users may read or write it"
-        try:
-            text = file.read(_SIZE_MAX + 1)
-        except OSError as error:
-            return None, "it cannot be read: %s" % (error.strerror or error)
+        text = os.read(descriptor, _SIZE_MAX + 1)
+    except OSError as error:
+        return None, "it cannot be read: %s" % (error.strerror or error)
+    finally:
+        os.close(descriptor)
     return _parse(text, path)
 
 

@@ -86,7 +86,7 @@ def clean_environment(environ=None):
 
 
 class Starting:
-    """An engine that was started and is awaited: step() gives a list of live Connections, [] while there is none."""
+    """An engine that was started and is awaited by step()."""
 
     def __init__(self, environ=None):
         """Start the engine, detached, its output in LOG in the first candidate folder. Raises EngineStart."""
@@ -104,7 +104,7 @@ class Starting:
                     stdout=log,
                     stderr=log,
                     cwd=folder,
-                    env=clean_environment(self.environ),
+                    env=dict(clean_environment(self.environ), PYTHONUNBUFFERED="1"),
                     **_detached(),
                 )
         except OSError as error:
@@ -112,9 +112,12 @@ class Starting:
                 "The engine cannot be started with %s: %s." % (arguments[0], error.strerror or error)
             ) from None
 
-    def step(self):
-        """Raises EngineStart with the last lines of the log when the engine ended with a failure."""
-        found, _ = find(self.environ)
+    def step(self, known=()):
+        """The live Connections whose key is not among the known ones, which were tried before; often [].
+
+        Raises EngineStart with the last lines of the log when the engine ended with a failure.
+        """
+        found = [c for c in find(self.environ)[0] if c.key not in known]
         if not found and self.process.poll():  # 0: it found another engine, whose file will come
             raise self.failed("The engine ended as it started (status %d)." % self.process.returncode)
         return found

@@ -254,7 +254,7 @@ class Peer:
 
     def __enter__(self):
         self.server = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = "tcp://127.0.0.1:%d" % self.server.getsockname()[1]
+        self.endpoint = f"tcp://127.0.0.1:{self.server.getsockname()[1]}"
         self.sock = None
         return self
 
