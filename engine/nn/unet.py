@@ -102,3 +102,24 @@ class Context(nn.Module):
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         vector = self.dense2(F.relu(self.dense1(x.mean((2, 3)))))
         return x + vector[:, :, None, None] + self.noise(noise)
+
+
+@torch.no_grad()
+def tame(net: nn.Module) -> None:
+    """Divide convolutions by the deviation that their batch norm remembers, where it is above 1, and the norm's memory too.
+
+    What the net computes stays the same, but every stored number then fits in half precision.
+    """
+    for module in net.modules():
+        for end in ("", "1", "2"):
+            conv, norm = getattr(module, f"conv{end}", None), getattr(module, f"norm{end}", None)
+            if (
+                isinstance(norm, nn.BatchNorm2d)
+                and isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
+                and conv.bias is None
+            ):
+                assert norm.running_mean is not None and norm.running_var is not None
+                factor = norm.running_var.sqrt().clamp_min(1.0)
+                conv.weight /= factor.view((-1, 1, 1, 1) if isinstance(conv, nn.Conv2d) else (1, -1, 1, 1))
+                norm.running_mean /= factor
+                norm.running_var /= factor.square()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,17 +15,8 @@ from engine.generators import base
 from engine.store import weights
 from engine.train.data import PictureStore, fingerprint, pictures_in
 from engine.train.loop import Loop, Plan
-from engine.train.publish import current_commit
+from engine.train.publish import current_commit, setting
 from engine.train.runs import RunFolder
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """name=value, the value as JSON if it is JSON and as text otherwise."""
-    name, _, value = text.partition("=")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 def _files(folders: Sequence[str]) -> list[Path]:
@@ -69,8 +58,8 @@ def parser() -> argparse.ArgumentParser:
     add("--score-every", type=int, default=0, metavar="STEPS")
     add("--compile", action="store_true", help="compile the generator: slow to start, then faster")
     add("--no-bf16", action="store_true")
-    add("--config", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a size of the generator")
-    add("--set", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="an option of the recipe")
+    add("--config", action="append", default=[], type=setting, metavar="NAME=VALUE", help="a size of the generator")
+    add("--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="an option of the recipe")
     add("--resume", action="store_true", help="go on from the run folder's checkpoint")
     add("--finetune", metavar="FILE", help="start from published weights")
     return result

@@ -13,9 +13,19 @@ from typing import Any
 import torch
 
 from engine.generators import base
+from engine.nn.unet import tame
 from engine.store import models, weights
 from engine.store.header import Header, digest
 from engine.train.runs import RunFolder
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """name=value, the value as JSON if it is JSON and as text otherwise."""
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def publish(
@@ -26,17 +36,21 @@ def publish(
     packs: Sequence[Path],
     metrics: Mapping[str, Any],
     title: str = "",
+    config: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write target/<generator>.<tag>.safetensors from the run's checkpoint and read it back; returns its path.
 
-    packs: the archives that the training pictures came from; their names and SHA-256 go into the header.
+    packs: the archives that the training pictures came from; their names and SHA-256 go into the header. config: arguments
+    of the generator that were chosen after training (none that changes its tensors).
     """
     folder = RunFolder(run, tensorboard=False)
     facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
     card = base.card(facts["generator"])
     state = folder.load(torch.device("cpu"))
-    network = base.module(card.name).Generator(**facts["config"])
+    full = {**facts["config"], **(config or {})}
+    network = base.module(card.name).Generator(**full)
     network.load_state_dict(state["ema"])
+    tame(network)
     header = Header(
         generator=card.name,
         tag=tag,
@@ -44,7 +58,7 @@ def publish(
         title=title or card.title,
         thesis=card.thesis,
         licence=licence,
-        config=facts["config"],
+        config=full,
         data=[{"pack": pack.name, "sha256": digest(pack)} for pack in packs],
         steps=state["step"],
         metrics=dict(metrics),
@@ -85,11 +99,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--pack", action="append", default=[], type=Path, help="archive of training pictures; repeatable"
     )
+    parser.add_argument(
+        "--config", action="append", default=[], type=setting, metavar="NAME=VALUE", help="chosen after training"
+    )
     parser.add_argument("--metrics", type=Path, help="JSON file of held-out figures")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights; its SHA256SUMS is written anew")
     args = parser.parse_args(argv)
     metrics = json.loads(args.metrics.read_text(encoding="utf-8")) if args.metrics else {}
-    print(publish(args.run, args.out, args.tag, args.licence, args.pack, metrics, args.title))
+    print(publish(args.run, args.out, args.tag, args.licence, args.pack, metrics, args.title, dict(args.config)))
     list_sums(args.out)
 
 
