@@ -6,10 +6,11 @@ import sys
 
 from engine.client.errors import PincelError
 from engine.server.serve import serve
+from engine.server.settings import Settings
 
 if __name__ == "__main__":
     try:
-        sys.exit(serve())
+        sys.exit(serve(Settings()))
     except PincelError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 import secrets
+import socket
+import stat
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -66,7 +68,8 @@ class Front:
         self.sessions: dict[bytes, Session] = {}
         self.seen = time.monotonic()  # of the last message with the right key
         self._lost: list[Session] = []
-        address = f"ipc://{ipc}" if ipc is not None else f"tcp://{loopback(host)}:{port or '*'}"
+        self.path = _free_path(ipc) if ipc else None
+        address = f"ipc://{self.path}" if self.path else f"tcp://{loopback(host)}:{port or '*'}"
         self.socket = context.socket(zmq.ROUTER)
         self.socket.linger = LINGER_MS
         # Sending to a client that is gone is an error, which is how its jobs come to be dropped.
@@ -84,11 +87,13 @@ class Front:
         # ROUTER_HANDOVER stays off: a connection that cannot sign must not take over another one's answers.
         _bind(self.socket, address, port)
         self.endpoint = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        if ipc is not None:
-            os.chmod(ipc, 0o600)
+        if self.path is not None:
+            self.path.chmod(0o600)
 
     def close(self) -> None:
         self.socket.close()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
 
     # ---- hearing -----------------------------------------------------------------------------------------------
 
@@ -202,11 +207,25 @@ def _answering(message: Message, error: PincelError) -> PincelError:
     return error
 
 
-def _bind(socket: zmq.Socket[Any], address: str, port: int) -> None:
+def _free_path(name: str) -> Path:
+    """The absolute path, if a Unix socket may be made there: ZeroMQ itself would remove whatever stands in the way."""
+    path = Path(name).expanduser().absolute()
     try:
-        socket.bind(address)
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise EngineStart("The socket's path is taken by a file.", "Name another path.", path=str(path))
+    except FileNotFoundError:
+        return path
+    with socket.socket(socket.AF_UNIX) as other:
+        if other.connect_ex(str(path)) == 0:
+            raise PortTaken("The socket is used by another program.", "Name another path.", path=str(path))
+    return path
+
+
+def _bind(listener: zmq.Socket[Any], address: str, port: int) -> None:
+    try:
+        listener.bind(address)
     except zmq.ZMQError as error:
-        socket.close()
+        listener.close()
         if error.errno == zmq.EADDRINUSE:
             raise PortTaken(f"The port {port} is used by another program.", port=port) from None
         raise EngineStart(f"The engine cannot listen at {address}: {error.strerror}.", endpoint=address) from None

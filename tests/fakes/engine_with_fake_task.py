@@ -1,6 +1,6 @@
 """An engine with one more task, `fake`, whose steps tests can control. Everything else in it is real.
 
-Run as a program: with a JSON object of serve()'s arguments it is the engine, with "worker" one of its workers. The task
+Run as a program: with a JSON object of Settings' fields it is the engine, with "worker" one of its workers. The task
 exists only in processes that run this file: the engine itself has no door for it.
 """
 
@@ -59,9 +59,11 @@ def main(argument):
     else:
         from engine.client.errors import PincelError
         from engine.server.serve import serve
+        from engine.server.settings import Settings
 
         try:
-            sys.exit(serve(**{"worker_command": (sys.executable, __file__, "worker")} | json.loads(argument)))
+            given = {"worker_command": (sys.executable, __file__, "worker")} | json.loads(argument)
+            sys.exit(serve(Settings(**given)))
         except PincelError as error:
             print(error.code, error.sentence, file=sys.stderr)
             sys.exit(error.exit_status)

@@ -121,14 +121,35 @@ def test_only_loopback_is_served(tmp_path):
 
 
 @needs_posix
-def test_a_unix_socket_for_its_user_alone(start):
-    engine = start("e", ipc=True)
-    path = engine.connection().endpoint.removeprefix("ipc://")
-    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-    client = engine.client()
-    assert client.end(client.submit()).type == "result"
+def test_a_unix_socket_for_its_user_alone(start, tmp_path):
+    path = tmp_path / "s"
+    for _ in range(2):  # the second one finds what the first, killed, left behind
+        engine = start(ipc=str(path))
+        assert engine.connection().endpoint == f"ipc://{path}"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        client = engine.client()
+        assert client.end(client.submit()).type == "result"
+        engine.finish(signal.SIGKILL)
+    engine = start(ipc=str(path))
     assert engine.finish()[0] == 0
-    assert engine.files() == []
+    assert engine.files() == [] and not path.exists()
+
+
+@needs_posix
+def test_a_unix_socket_takes_nobodys_place(tmp_path):
+    precious, used = tmp_path / "photo.png", tmp_path / "s"
+    precious.write_bytes(b"a picture")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(used))
+        other.listen()
+        for path, code in (
+            (precious, "engine.start"),
+            (used, "engine.port-taken"),
+            (tmp_path / "no/s", "engine.start"),
+        ):
+            status, _, err = EngineProcess(tmp_path / "e", wait=False, ipc=str(path)).finish(0)
+            assert status == 6 and err.startswith(code)
+    assert precious.read_bytes() == b"a picture" and used.exists()
 
 
 def test_an_idle_engine_ends_by_itself_if_told_to(start):

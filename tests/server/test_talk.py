@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from engine.client import options, protocol
 from engine.client.pixels import Pixels
@@ -138,6 +141,46 @@ def test_malformed_headers_with_a_good_signature(client, text):
     client.raw([protocol.MAGIC, protocol.signature(client.where.key, text), text])
     assert code(client.get()) == "engine.malformed"
     assert client.ask("ping").type == "pong"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+@settings(
+    max_examples=60, deadline=None, phases=[Phase.generate], derandomize=True, suppress_health_check=list(HealthCheck)
+)
+def test_nothing_that_can_be_sent_stops_the_engine(client, data):
+    """Well-signed messages with any field replaced by any JSON, and any bytes as parts."""
+    fields = {"type": "submit", "id": "fuzz", "task": "fake", "options": {}, "session": client.out.session}
+    header, parts = protocol.describe(fields | {"seq": client.out.sent + 1}, {"source": picture()})
+    name = data.draw(
+        st.sampled_from(
+            [*sorted(header.keys() - {"seq"}), "buffers.width", "buffers.channels", "buffers.icc", "buffers.name"]
+        )
+    )
+    target = header["buffers"][0] if "." in name else header
+    target[name.rpartition(".")[2]] = data.draw(JSON)
+    text = json.dumps(header).encode()
+    parts = [protocol.MAGIC, protocol.signature(client.where.key, text), text, *map(bytes, parts)]
+    place = data.draw(st.integers(0, len(parts)))
+    parts[place:] = data.draw(st.sampled_from([parts[place:], [b""], [data.draw(st.binary(max_size=40))]]))
+    client.raw(parts)
+    client.out.sent += 1
+    assert client.ask("ping").type == "pong"
+
+
+def test_other_programs_that_find_the_port(shared, client):
+    """A browser's request, garbage and a connection that says nothing: no answer, no harm."""
+    _, _, port = shared.connection().endpoint.rpartition(":")
+    for text in (b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", bytes(range(256)) * 8, b"\xff" + bytes(63), b""):
+        with socket.create_connection(("127.0.0.1", int(port))) as stranger:
+            stranger.sendall(text)
+            assert client.ask("ping").type == "pong"
 
 
 def test_frames_that_do_not_add_up(client):

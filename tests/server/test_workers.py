@@ -93,7 +93,7 @@ def test_free_answers_when_the_workers_are_gone(start):
 
 
 def test_each_device_has_a_worker(start):
-    client = start(device="one, two").client()
+    client = start(devices=["one", "two"]).client()
     jobs = [client.submit("sleep", steps=30, seconds=0.02) for _ in range(3)]
     until(lambda: len(client.workers("busy")) == 2, "two busy workers")
     assert {w["device"] for w in client.workers()} == {"one", "two"}
