@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
+from PIL import Image, TiffImagePlugin
 
 from engine.client.errors import Truncated
 from engine.files import check, depth, exif, icc
@@ -97,7 +98,7 @@ class _Layout:
 def read_tiff(file: BinaryIO, name: str, convert: bool) -> Picture:
     """The first picture of a TIFF file. Raises the errors of engine.files.check."""
     with check.coded(name):
-        tif = tifffile.TiffFile(file, _multifile=False)
+        tif = tifffile.TiffFile(file)
         page: Any = tif.pages.first
         _require_tags(page, file, name)
         layout = _Layout.of(page)
@@ -114,7 +115,11 @@ def read_tiff(file: BinaryIO, name: str, convert: bool) -> Picture:
         raise check.unsupported(name, what)
     if what and (layout.depth > 1 or layout.numbers not in (1, 3)):
         raise check.unsupported(name, what, "Save it in an editor as 16-bit TIFF.")
-    if what and not layout.grey and layout.photometric != _RGB:
+    if what and layout.photometric == _YCBCR and layout.bits == 8:
+        # Only Pillow 13 and later read these; its formula is JPEG's, which TIFF's defaults name too.
+        raw = Image.frombytes("YCbCr", (layout.width, layout.height), _samples(page, layout, name).tobytes())
+        array = np.asarray(raw.convert("RGB"))
+    elif what and (layout.bits == 1 or not (layout.grey or layout.photometric == _RGB)):
         array, blocks["icc"] = _by_pillow(file, name, blocks["icc"])
         # Pillow turns TIFF pictures by itself while it decodes them.
         blocks["exif"], blocks["xmp"] = exif.upright(blocks["exif"], blocks["xmp"])
@@ -177,8 +182,6 @@ def _samples(page: Any, layout: _Layout, name: str) -> np.ndarray:
         if array.shape[2] < channels:
             raise Truncated(f"{name} is damaged: it holds fewer channels than its kind of picture has.")
     array = array[..., :channels]
-    if array.dtype == bool:
-        array = array.astype(np.uint8)
     array = _full_range(array, layout.bits)
     if layout.photometric == _WHITE_IS_ZERO:
         top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1
@@ -199,8 +202,6 @@ def _full_range(array: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _by_pillow(file: BinaryIO, name: str, profile: bytes) -> tuple[np.ndarray, bytes]:
-    from PIL import TiffImagePlugin
-
     file.seek(0)
     with check.coded(name):
         image = TiffImagePlugin.TiffImageFile(file)
