@@ -44,7 +44,7 @@ def pictures(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("words", commands())
+@pytest.mark.parametrize("words", list(commands()))
 def test_commands(words, pictures, capsys):
     before = set(pictures.rglob("*.*"))
     assert run(words) == 0, capsys.readouterr().err
