@@ -312,14 +312,8 @@ def catalogue():
 
 def from_dict(data):
     """The error that to_dict described; an unknown code (from a newer engine) becomes a PincelError that keeps it."""
-    code = str(data.get("code", "internal"))
+    code, detail = str(data.get("code", "internal")), data.get("detail")
     cls = catalogue().get(code, PincelError)
-    detail = data.get("detail")
-    detail = (
-        {k: v for k, v in detail.items() if k not in ("sentence", "remedy", "self")} if type(detail) is dict else {}
-    )
-    error = cls(
-        str(data.get("sentence", "The engine reported an error.")), str(data.get("remedy", cls.remedy)), **detail
-    )
-    error.code = code
+    error = cls(str(data.get("sentence", "The engine reported an error.")), str(data.get("remedy", cls.remedy)))
+    error.code, error.detail = code, detail if isinstance(detail, dict) else {}
     return error

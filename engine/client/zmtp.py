@@ -86,9 +86,8 @@ class Dealer:
                 if not moved and not (self._wait(end - now) and self._connected):
                     time.sleep(min(0.001, end - now))  # an unconnected socket may be "writable" at once
         except OSError as error:
-            if not self._connected:
-                self._fail(EngineNotRunning("Nothing answers at %s: %s." % (self.endpoint, error)))
-            self._fail(EngineNotAnswering("The connection to the engine broke: %s." % (error.strerror or error)))
+            cls = EngineNotAnswering if self._connected else EngineNotRunning
+            self._fail(cls("The connection to %s broke: %s." % (self.endpoint, error.strerror or error)))
 
     @property
     def waiting(self):

@@ -18,13 +18,15 @@ from engine.client.errors import (
     PincelError,
     ProtocolMismatch,
     WrongKey,
+    catalogue,
+    from_dict,
 )
 from engine.client.pixels import Pixels
 from engine.client.protocol import FROM_CLIENT, FROM_ENGINE, Numbering, error_field, pack, seal, unpack
 
 KEY = bytes(range(32))
 PING = {"type": "ping", "id": "p", "session": "s", "seq": 1}
-steady = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+steady = settings(derandomize=True, deadline=None, max_examples=60, database=None)
 
 
 def submit(**changes):
@@ -247,3 +249,18 @@ def test_any_error_fits_into_a_message(detail):
     header = {"type": "error", "id": "j", "session": "s", "seq": 1, "error": error_field(error)}
     read = unpack(KEY, seal(KEY, header), FROM_ENGINE).header["error"]
     assert (read["code"], read["detail"], len(read["sentence"])) == ("internal", {}, 2000)
+
+
+@steady
+@given(st.dictionaries(st.sampled_from(["code", "sentence", "remedy", "detail", "more"]), json_values))
+def test_any_error_field_becomes_an_error(field):
+    error = from_dict(field)
+    assert isinstance(error, PincelError) and isinstance(error.detail, dict) and str(error)
+
+
+@pytest.mark.parametrize("cls", catalogue().values(), ids=lambda cls: cls.code)
+def test_errors_arrive_as_their_class(cls):
+    error = from_dict(json.loads(json.dumps(error_field(cls("What happened.", "What to do.", side=1)))))
+    assert type(error) is cls
+    assert (error.code, error.sentence, error.remedy) == (cls.code, "What happened.", "What to do.")
+    assert error.detail == {"side": 1}

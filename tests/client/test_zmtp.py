@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from random import Random
 
 import pytest
 import zmq
@@ -236,6 +237,39 @@ def test_peers_that_are_no_engine(said):
         peer.sock.sendall(said)
         with pytest.raises(EngineNotAnswering):
             dealer.recv(PATIENCE)
+
+
+def test_messages_survive_any_cutting_into_packets():
+    random = Random(1)
+    messages = [[random.randbytes(random.choice([0, 1, 255, 256, 5000])) for _ in range(n % 3 + 1)] for n in range(30)]
+    stream = b"".join(
+        b"\x04\x07\x04PING\0\1" + b"".join(map(bytes, zmtp._frame(memoryview(part), n + 1 < len(parts))))
+        for parts in messages
+        for n, part in enumerate(parts)
+    )
+    with Peer() as peer:
+        dealer = peer.shake_hands()
+        came = []
+        while stream:
+            length = random.choice([1, 2, 9, 700, 6000])
+            peer.sock.sendall(stream[:length])
+            stream = stream[length:]
+            came.append(dealer.recv(0.0))
+        pump(dealer, lambda: came.append(dealer.recv(0.0)) or len([m for m in came if m]) == len(messages))
+        assert [m for m in came if m] == messages
+        dealer.close()
+
+
+def test_random_bytes_give_only_errors_with_codes():
+    random = Random(2)
+    for _ in range(40):
+        with Peer() as peer:
+            dealer = peer.shake_hands(max_bytes=100_000)
+            peer.sock.sendall(random.randbytes(random.randrange(1, 3000)))
+            peer.sock.shutdown(socket.SHUT_WR)
+            with pytest.raises((EngineNotAnswering, MessageTooLarge)):
+                while True:
+                    assert dealer.recv(PATIENCE)
 
 
 def test_nobody_there(tmp_path):
