@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -15,6 +16,15 @@ from engine.client.errors import EngineNotRunning, EngineStart
 from engine.client.session import Session
 
 PINCEL = f"{sys.executable} -m engine"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path):
+    """Ends the engine that a test started and, by failing, did not stop."""
+    yield
+    for left in connection.find(environment(tmp_path, ""))[0]:
+        if left.pid != os.getpid():
+            os.kill(left.pid, signal.SIGTERM)
 
 
 def environment(tmp_path, engine, **more):
