@@ -71,7 +71,7 @@ sys.exit(status or "torch" in sys.modules)
 def test_a_closed_pipe_is_no_fault(tmp_path):
     """`pincel ... | head -1`: the reader goes away first."""
     source = grey(tmp_path / "a.png")
-    running = start("upscale", source, "--json", "--engine", "local")
+    running = start("upscale", source, "--json", "--dry-run")
     running.stdout.close()
     running.wait(timeout=60)
     assert "Traceback" not in running.stderr.read()

@@ -37,8 +37,6 @@ def test_it_is_used_and_named(engine, tmp_path):
     status, out, err = run(engine, "colorize", source)
     assert (status, out) == (0, f"{tmp_path / 'a.colorized.png'}\n")
     assert "Using the running engine." in err
-    status, out, err = run(engine, "upscale", source, "--engine", "local")
-    assert status == 0 and "engine" not in err
 
 
 def test_status_and_doctor_see_it(engine):
@@ -51,15 +49,14 @@ def test_status_and_doctor_see_it(engine):
     assert said["engine"]["running"] is True and said["engine"]["log"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_cancels_the_engine_s_job(engine, tmp_path, number):
+def test_an_interrupt_cancels_the_engine_s_job(engine, tmp_path):
     source = grey(tmp_path / "large.png", 1500, 1200)
     running = start(engine, "upscale", source, "--json")
     for line in running.stdout:
         event = json.loads(line)
         if event["event"] == "progress" and event["phase"] == "net":
             break
-    running.send_signal(number)
+    running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert running.returncode == 130, err
     events = [json.loads(line) for line in out.splitlines()]
