@@ -31,7 +31,7 @@ class Dispatcher:
 
     def __init__(self, context: zmq.Context[Any], front: Front, settings: Settings) -> None:
         self.front, self.max_bytes = front, settings.max_bytes
-        self.queue: FairQueue[Job] = FairQueue(settings.queue, settings.queue_per_client, settings.queue_bytes)
+        self.queue: FairQueue[Job] = FairQueue(settings.queue, settings.queue_per_client, 2 * settings.max_bytes)
         self.back = context.socket(zmq.ROUTER)
         self.back.linger = 0
         self.back.setsockopt(zmq.ROUTER_MANDATORY, 1)

@@ -14,7 +14,8 @@ class Settings:
 
     host, port (0: any free one) or ipc, a Unix socket's path. devices: one worker each; "auto": what there is.
     keep_alive: until an idle worker is ended. idle_exit: until an engine without jobs and messages ends; 0: never.
-    max_bytes: of one message. queue, queue_per_client, queue_bytes: what may wait before submits are refused.
+    max_bytes: of one message. queue, queue_per_client: how many jobs may wait before submits are refused; together they
+    may hold as many bytes as two of the largest messages. worker_command: what a worker process runs.
     """
 
     host: str = "127.0.0.1"
@@ -26,5 +27,4 @@ class Settings:
     max_bytes: int = MAX_BYTES
     queue: int = 64
     queue_per_client: int = 32
-    queue_bytes: int = 2 * MAX_BYTES
     worker_command: tuple[str, ...] = COMMAND

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from engine.client.errors import Cancelled, InternalError, MessageTooLarge, OutOfMemory, PincelError
+from engine.client.errors import Cancelled, EngineStart, InternalError, MessageTooLarge, OutOfMemory, PincelError
 from engine.client.protocol import Message, Numbering, describe, error_field, unpack
 from engine.server.inside import NO_JOB, TO_WORKER
 
@@ -175,8 +175,15 @@ class Worker:
 
             from engine.store.cache import ModelCache
 
-            self.models = ModelCache(device=self.device)
-            found = self.models.device
+            try:
+                models = ModelCache(device=self.device)
+                torch.empty(1, device=models.device)
+            except (RuntimeError, AssertionError) as error:  # the second: torch was built without that device
+                if _out_of_memory(error):
+                    raise
+                sentence = f"The device {self.device or 'of this machine'} cannot be used: {error}"
+                raise EngineStart(sentence[:500], "Start the engine with another --device, or without.") from None
+            self.models, found = models, models.device
             devices = [str(found)]
             if found.type == "cuda":
                 devices = [f"cuda:{n}" for n in range(torch.cuda.device_count())]

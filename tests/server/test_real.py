@@ -71,8 +71,9 @@ def test_a_picture_without_visible_pixels(client):
     assert code(client.end(job)) == "input.all-transparent"
 
 
-def test_the_worker_says_what_device_it_found(client):
-    (worker,) = until(lambda: client.workers("idle"), "an idle worker")
+def test_the_worker_says_what_device_it_found(client, photo):
+    client.end(submit(client, "upscale", {"source": Picture(photo[:8, :8])}))
+    (worker,) = client.workers("idle")
     assert worker["device"].startswith(("cpu", "cuda", "mps"))
     assert worker["device"] in client.hello().header["devices"]
 
