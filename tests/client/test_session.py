@@ -143,6 +143,7 @@ def test_a_lost_engine_fails_its_jobs_and_nothing_is_sent_again(tmp_path):
         until(lambda lost=lost: lost.step(0.05))
         assert (lost.state, type(lost.error)) == ("error", EngineNotAnswering)
         assert lost.error.remedy
+    engine.process.wait()  # its listening socket may be the last that the system closes
     with pytest.raises(EngineNotRunning):
         session.ping()
     engine.finish()
@@ -162,6 +163,7 @@ def test_stopping_and_freeing(tmp_path):
     session.free()
     assert session.status()["workers"] == []
     open_job = forever(session)
+    until(lambda: works(open_job))
     with Session.connect("another", "0", environ=engine.environ) as other:
         other.stop()
     until(lambda: open_job.step(0.05))
