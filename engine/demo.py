@@ -110,7 +110,7 @@ def run(results: Path) -> None:
 
 
 def make_docs(folder: Path) -> None:
-    """The README's pictures: before | after, and for upscaling bicubic | ours, as JPEG files of at most 1000 px width."""
+    """The README's pictures: before | after, and for upscaling bicubic | ours, as JPEG files of at most 800 px width."""
     folder.mkdir(parents=True, exist_ok=True)
     with Engine() as engine:
         for name in ("camera", "astronaut", "coffee"):
@@ -125,10 +125,10 @@ def make_docs(folder: Path) -> None:
             _save_for_docs(beside(bicubic, ours), folder / f"{name}.jpg")
 
 
-def _save_for_docs(sheet: Image.Image, path: Path, width: int = 1000) -> None:
+def _save_for_docs(sheet: Image.Image, path: Path, width: int = 800) -> None:
     if sheet.width > width:
         sheet = sheet.resize((width, round(sheet.height * width / sheet.width)), Image.Resampling.LANCZOS)
-    sheet.save(path, quality=88, optimize=True, subsampling=0)
+    sheet.save(path, quality=85, optimize=True, subsampling=0)
     print(path, f"{path.stat().st_size / 1000:.0f} kB, mean {np.asarray(sheet).mean():.0f}")
 
 
