@@ -34,7 +34,7 @@ class Connecting:
         self.program, self.environ = program, environ
         self._start, self._starting = start, None
         self._end = time.monotonic() + timeout
-        self._left, self._reasons = find(environ)
+        self._left = find(environ)[0]
         self._tried, self._error = set(), None
         self._dealer = self._connection = None
 
@@ -69,7 +69,10 @@ class Connecting:
         elif self._start and not late:
             self._starting = Starting(self.environ)
         else:
-            raise self._error or EngineNotRunning("No engine is running.", reasons=self._reasons)
+            found, reasons = find(self.environ)  # it may have ended meanwhile, as an engine that was stopped does
+            if self._error is not None and found:
+                raise self._error
+            raise EngineNotRunning("No engine is running.", reasons=reasons)
 
     def _hello(self, connection):
         if connection.protocol != VERSION:

@@ -144,9 +144,9 @@ def test_a_lost_engine_fails_its_jobs_and_nothing_is_sent_again(tmp_path):
         assert (lost.state, type(lost.error)) == ("error", EngineNotAnswering)
         assert lost.error.remedy
     engine.process.wait()  # its listening socket may be the last that the system closes
+    engine.finish()
     with pytest.raises(EngineNotRunning):
         session.ping()
-    engine.finish()
     again = EngineProcess(tmp_path)
     assert session.ping() >= 0  # the session is made anew, the jobs are not
     assert session.status()["queue"] == []
