@@ -51,5 +51,7 @@ class ChromaUpsampler:
 
 
 def _box(x: Tensor, radius: int) -> Tensor:
-    """Mean over a (2 * radius + 1) square window, its part inside the picture."""
-    return F.avg_pool2d(x, 2 * radius + 1, 1, radius, count_include_pad=False)
+    """Mean over a (2 * radius + 1) square window, its part inside the picture; one direction after the other."""
+    side = 2 * radius + 1
+    columns = F.avg_pool2d(x, (side, 1), 1, (radius, 0), count_include_pad=False)
+    return F.avg_pool2d(columns, (1, side), 1, (0, radius), count_include_pad=False)
