@@ -25,7 +25,7 @@ def test_the_broker_never_loads_torch(tmp_path):
     client = engine.client()
     assert len(client.ask("list").header["models"]) == 2
     assert client.ask("stop").type == "stopping"
-    status, out, err = engine.finish()
+    status, out, err = engine.finish(0)
     assert status == 0 and "listens at tcp://127.0.0.1:" in out
     loaded = {line.rpartition("|")[2].strip() for line in err.splitlines()}
     assert "zmq" in loaded
@@ -40,7 +40,7 @@ def test_the_connection_file_is_the_users_alone_and_goes_with_the_engine(start):
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert engine.connection().key != start("other").connection().key
     engine.client().ask("stop")
-    assert engine.finish()[0] == 0
+    assert engine.finish(0)[0] == 0
     assert engine.files() == []
 
 
@@ -53,7 +53,7 @@ def test_a_signal_in_the_middle_of_a_job_leaves_no_process_and_no_file(start, nu
     pid = until(lambda: [w["pid"] for w in client.workers("busy")], "a busy worker")[0]
     engine.process.send_signal(number)
     assert client.end(job).header["error"]["code"] == "engine.stopping"
-    status, _, err = engine.finish()
+    status, _, err = engine.finish(0)
     assert (status, err) == (0, "")
     assert not alive(pid) and engine.files() == []
 
@@ -66,7 +66,7 @@ def test_stop_ends_waiting_and_running_jobs_with_a_code(start):
     client.send("stop", id="stop")
     assert client.wait("stop", "stopping")
     assert [client.end(job).header["error"]["code"] for job in jobs] == ["engine.stopping"] * 2
-    assert engine.finish()[0] == 0
+    assert engine.finish(0)[0] == 0
 
 
 def test_of_engines_started_at_once_one_serves_and_the_others_say_so(tmp_path):
