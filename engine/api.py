@@ -46,12 +46,17 @@ class Result:
         """The result as an 8-bit PIL picture (16-bit grey stays 16-bit)."""
         return arrays.to_pil(self.picture)
 
-    def save(self, path: str | Path, overwrite: bool = False, quality: int = 95) -> Path:
+    def save(self, path: str | Path, overwrite: bool = False, quality: int | None = None) -> Path:
         """Write it as PNG, JPEG, TIFF or WebP, by the name's ending; 16 bits stay in PNG and TIFF.
 
-        Written beside and renamed, so that no half file is ever left. quality: JPEG and WebP, 1 to 100. Raises OutputError.
+        Written beside and renamed, so that no half file is ever left. quality: JPEG and WebP, 1 to 100 (95). What the
+        format cannot hold is said in info["notices"]. Raises OutputError.
         """
-        return write.write(self.picture, path, overwrite=overwrite, quality=quality)
+        notices: list[str] = []
+        written = write.write(self.picture, path, overwrite=overwrite, quality=quality, notices=notices)
+        said = self.info.setdefault("notices", [])
+        said += [notice for notice in notices if notice not in said]
+        return written
 
 
 class _Transport(Protocol):

@@ -54,7 +54,10 @@ def run(
             chroma = view.chroma(model, seed)
         with reporter.phase("blend", len(list(_bands(source)))) as done:
             pictures.append(_blend(source, mask, view, chroma * values["saturation"], values, done))
-    info = model.info() | {"seeds": seeds, "seconds": reporter.seconds, "notices": []}
+    notices = []
+    if source.icc and not pictures[0].icc:
+        notices.append("The grey colour profile was left out: the result is in colour and counts as sRGB.")
+    info = model.info() | {"seeds": seeds, "seconds": reporter.seconds, "notices": notices}
     return TaskResult(pictures, info)
 
 

@@ -176,3 +176,10 @@ def test_an_invisible_picture_is_refused(engine, task, channels):
         getattr(engine, task)(source)
     source[2, 3, -1] = 1
     getattr(engine, task)(source)
+
+
+def test_a_grey_profile_is_left_out_and_said_so(engine, grey):
+    result = engine.colorize(Picture(grey[..., None], icc=b"a grey profile"))
+    assert result.picture.icc == b"" and "profile" in result.info["notices"][0]
+    kept = engine.colorize(Picture(np.repeat(grey[..., None], 3, 2), icc=b"an RGB profile"))
+    assert kept.picture.icc == b"an RGB profile" and kept.info["notices"] == []
