@@ -53,7 +53,19 @@ def command_line(service, task, source, options, place):
     """What `pincel TASK` writes, decoded."""
     target = source.with_name(f"{task}-{place}{source.suffix}")
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "engine", task, str(source), "-o", str(target), "--engine", place, "--json", *flags]
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        task,
+        str(source),
+        "-o",
+        str(target),
+        "--engine",
+        place,
+        "--json",
+        *flags,
+    ]
     done = subprocess.run(command, env=service.environ, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr + done.stdout
     events = [json.loads(line) for line in done.stdout.splitlines()]
