@@ -1,7 +1,7 @@
 """Figures of an enlarger on whole pictures, beside bicubic: `python -m engine.train.evaluate --help`.
 
 Each picture is reduced four times by MATLAB's bicubic and rounded to 8 bits, enlarged again and compared with itself.
-Through the very task that users run, or (--ensemble) the mean of the net's results over eight flips and turns.
+Through the very task that users run, in its normal quality and, with --best, in its best.
 """
 
 from __future__ import annotations
@@ -31,14 +31,7 @@ def by_bicubic(low: Tensor) -> Tensor:
     return bicubic(low, low.shape[-2] * SCALE, low.shape[-1] * SCALE)
 
 
-def by_net(generator: str = "auto") -> Upscaler:
-    """The installed weights' net alone, in float32."""
-    from engine.store.cache import ModelCache
-
-    return ModelCache(device="cpu").get("upscale", generator)
-
-
-def by_task(generator: str = "auto") -> Upscaler:
+def by_task(generator: str = "auto", quality: str = "normal") -> Upscaler:
     """The upscale task with the installed weights, 8 bits in and out."""
     from engine import tasks
     from engine.client.options import task
@@ -46,7 +39,7 @@ def by_task(generator: str = "auto") -> Upscaler:
     from engine.tasks.base import Picture, Reporter
 
     models = ModelCache(device="cpu")
-    values = task("upscale").complete({"generator": generator, "scale": float(SCALE)})
+    values = task("upscale").complete({"generator": generator, "scale": float(SCALE), "quality": quality})
 
     def enlarge(low: Tensor) -> Tensor:
         array = (low[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
@@ -54,21 +47,6 @@ def by_task(generator: str = "auto") -> Upscaler:
         return torch.from_numpy(np.ascontiguousarray(result)).permute(2, 0, 1)[None].float() / 255
 
     return enlarge
-
-
-def ensemble(net: Upscaler) -> Upscaler:
-    """Timofte 2016: the mean of a net's results over the eight flips and quarter turns; better, at eight times the cost."""
-
-    def run(low: Tensor) -> Tensor:
-        results = []
-        for turn in range(4):
-            for mirrored in (False, True):
-                seen = torch.rot90(low, turn, (-2, -1))
-                out = net(seen.flip(-1) if mirrored else seen)
-                results.append(torch.rot90(out.flip(-1) if mirrored else out, -turn, (-2, -1)))
-        return torch.stack(results).mean(0)
-
-    return run
 
 
 @torch.no_grad()
@@ -96,12 +74,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--data", action="append", required=True, metavar="DIR", help="folder of pictures never trained on"
     )
     parser.add_argument("--generator", default="auto")
-    parser.add_argument("--ensemble", action="store_true", help="measure the eight-fold ensemble too")
+    parser.add_argument("--best", action="store_true", help="measure quality best too")
     parser.add_argument("--out", default="evaluation/upscale.json")
     args = parser.parse_args(argv)
     methods: dict[str, Upscaler] = {"bicubic": by_bicubic, args.generator: by_task(args.generator)}
-    if args.ensemble:
-        methods[f"{args.generator}, ensemble"] = ensemble(by_net(args.generator))
+    if args.best:
+        methods[f"{args.generator}, best"] = by_task(args.generator, "best")
     table: dict[str, dict[str, dict[str, float]]] = {}
     for folder in args.data:
         store = PictureStore(pictures_in(folder))

@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.generators import srgan
 from engine.imaging.resize import bicubic
 from engine.store import weights
 from engine.train import __main__ as command
@@ -64,15 +63,6 @@ def test_evaluation_of_bicubic_and_of_a_perfect_enlarger(pair):
     assert 20 < figures["psnr_y"] < 60
     perfect = evaluate.measure(lambda low: pair[1][None], [picture])
     assert perfect["psnr_y"] == math.inf and perfect["ssim_y"] == pytest.approx(1.0)
-
-
-def test_the_ensemble_turns_everything_back():
-    low = torch.rand(1, 3, 6, 10, generator=torch.Generator().manual_seed(3))
-    assert torch.allclose(evaluate.ensemble(evaluate.by_bicubic)(low), evaluate.by_bicubic(low), atol=1e-6)
-    net = srgan.Generator(channels=4, blocks=1, norm="none", kernel=3, upsampling="direct", skip=True).eval()
-    mean = evaluate.ensemble(net)
-    with torch.no_grad():  # what an ensemble gains: its result turns with its input
-        assert torch.allclose(mean(low.flip(-1)), mean(low).flip(-1), atol=1e-6)
 
 
 @pytest.fixture
