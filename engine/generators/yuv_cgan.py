@@ -73,7 +73,8 @@ class Generator(nn.Module):
     base: filters of the first level, doubling up to max_filters; depth: number of stride-2 levels (sides must be a
     multiple of 2**depth); upsample: "transpose" or "bilinear"; residual: number of residual blocks in each level, from
     the outermost; dropout: in the three innermost up blocks; context: the global vector and the deep noise;
-    saturation: a fixed factor on the output, chosen on validation pictures taken from the training set.
+    saturation and temperature: factors on the output and on the noise (the truncation trick of Brock 2018), chosen after
+    training on validation pictures that were set aside from the training set.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Generator(nn.Module):
         dropout: float = 0.5,
         context: bool = False,
         saturation: float = 1.0,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         if upsample not in ("transpose", "bilinear"):
@@ -95,7 +97,7 @@ class Generator(nn.Module):
         up, head = (UpTranspose, HeadTranspose) if upsample == "transpose" else (UpBilinear, HeadBilinear)
         sizes = [min(base * 2**level, max_filters) for level in range(depth)]
         blocks = [*residual, *[0] * depth]
-        self.depth, self.sizes, self.saturation = depth, sizes, saturation
+        self.depth, self.sizes, self.saturation, self.temperature = depth, sizes, saturation, temperature
         self.downs = nn.ModuleList(
             Down(IN_CHANNELS if i == 0 else sizes[i - 1], sizes[i], 0 < i < depth - 1 or blocks[i] > 0, blocks[i])
             for i in range(depth)
@@ -116,6 +118,7 @@ class Generator(nn.Module):
 
     def forward_with_levels(self, y: Tensor, noise: Tensor, hints: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The same, and what each encoder level made of the input, from the outermost: [N, C, H / 2**(i+1), ...]."""
+        noise = noise * self.temperature
         start = torch.cat((2.0 * y - 1.0, noise, hints), 1)
         x, levels = start, []
         for down in self.downs:
@@ -127,9 +130,7 @@ class Generator(nn.Module):
         for up, skip in zip(self.ups, reversed(levels[:-1]), strict=True):
             x = up(x, skip)
         uv = torch.tanh(self.head(x, start).float())
-        if self.saturation != 1.0:
-            uv = (uv * self.saturation).clamp(-1.0, 1.0)
-        return uv, levels
+        return (uv * self.saturation).clamp(-1.0, 1.0), levels
 
 
 class Discriminator(PatchGAN):
@@ -155,8 +156,7 @@ class Recipe(BaseRecipe):
     part, instance noise that decays.
 
     From "large" on the noise stands for something that the grey picture cannot tell: its block means are correlated with
-    how warm the true colours are there (a conditional VAE without an encoder), so that another seed means another, warmer
-    or cooler, choice. It stays standard normal, and a seed's noise is independent of the picture.
+    how warm the true colours are there (a conditional VAE without an encoder): another seed, a warmer or cooler choice.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {

@@ -96,7 +96,10 @@ class _WorkingView:
 
     def chroma(self, model: Model, seed: int) -> Tensor:
         """The network's UV [1, 2, h, w] in natural units for one seed."""
-        noise = torch.randn(1, 1, self.height, self.width, generator=torch.Generator().manual_seed(seed))
+        # Made for the padded size: a repeated last row would be no noise but a stripe that the net takes for meaning.
+        multiple = model.card.multiple
+        sides = [-(-side // multiple) * multiple for side in (self.height, self.width)]
+        noise = torch.randn(1, 1, *sides, generator=torch.Generator().manual_seed(seed))
         ports = {"y": self.luma, "noise": noise, "hints": self.hints, "rgb": self.luma.expand(-1, 3, -1, -1)}
         inputs = [pad_to(ports[port.name], model.card.multiple) for port in model.card.inputs]
         try:

@@ -134,3 +134,12 @@ def test_a_teacher_is_imitated(tmp_path):
     distil = [float(recipe.step(batch, update, moment)["distil"]) for _ in range(12)]
     assert distil[-1] < 0.8 * distil[0]
     assert not any(p.requires_grad for p in recipe.teacher.parameters())
+
+
+def test_temperature_scales_what_the_noise_does():
+    torch.manual_seed(0)
+    net = yuv_cgan.Generator(**SMALL).eval()
+    y, noise, hints = inputs()
+    expected = net(y, noise * 0.3, hints)
+    net.temperature = 0.3
+    assert torch.allclose(net(y, noise, hints), expected)
