@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import __version__, tasks
+from engine.client.errors import OptionError
 from engine.files import arrays, write
 from engine.tasks import frames
 from engine.tasks.base import Picture, Progress, Reporter, TaskResult
@@ -73,9 +74,20 @@ class _Transport(Protocol):
 
 class _InProcess:
     def __init__(self, device: str | None) -> None:
+        import torch
+
         from engine.store.cache import ModelCache
 
-        self.cache = ModelCache(device=device)
+        try:
+            self.cache = ModelCache(device=device)
+            torch.empty(1, device=self.cache.device)
+        except (RuntimeError, AssertionError) as error:  # the second: torch was built without that device
+            if not device:
+                raise
+            sentence = f"The device {device} cannot be used: {str(error).splitlines()[0]}"
+            raise OptionError(
+                sentence[:500], "Name another device, or none: then the best one there is works."
+            ) from None
 
     def run(
         self, task: str, source: Picture, options: Mapping[str, Any], extras: Mapping[str, Picture], reporter: Reporter

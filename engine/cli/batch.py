@@ -149,7 +149,7 @@ def run(
                             if isinstance(error, _FATAL):
                                 break
         except PincelError as error:  # no engine to be had
-            report.started(len(works), place.choice)
+            report.started(len(works), "none")
             failed(None, error)
         except KeyboardInterrupt:
             failed(None, Cancelled(f"Interrupted; {done} of {len(works)} pictures were done."))

@@ -140,18 +140,18 @@ def _run(
         naming = {"recursive": recursive, "overwrite": overwrite, "skip_existing": skip_existing}
         works = plan(task.name, values, inputs, out, reads=extras.values(), **naming)
     except PincelError as error:
-        report.started(0, engine.value)
+        report.started(0, "none")
         report.failed(None, error)
         report.finished(0, 1, 0, 0.0, error.exit_status)
         return error.exit_status
     if dry_run:
-        return _dry(works, engine, report)
+        return _dry(works, report)
     where = batch.Place(engine.value, device)
     return batch.run(task.name, works, values, extras, report, where, convert=convert, overwrite=overwrite)
 
 
-def _dry(works: list[Any], engine: Where, report: Any) -> int:
-    report.started(len(works), engine.value)
+def _dry(works: list[Any], report: Any) -> int:
+    report.started(len(works), "none")
     bad = [work for work in works if work.error is not None]
     for work in works:
         if work.error is None:

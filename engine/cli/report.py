@@ -2,7 +2,7 @@
 
 The JSON lines, one object a line, by their "event":
 
-    {"event": "start", "files": 2, "engine": "service" or "local", "version": "0.1.0"}
+    {"event": "start", "files": 2, "engine": "service", "local" or "none", "version": "0.1.0"}
     {"event": "plan", "source": PATH, "targets": [PATH, ...]}                                    (--dry-run only)
     {"event": "progress", "source": PATH, "phase": "net", "step": 1, "steps": 4, "fraction": 0.31, "eta": 2.5 or null}
     {"event": "result", "source": PATH, "targets": [PATH, ...], "seconds": 1.25, "info": {...}}

@@ -65,14 +65,18 @@ def status(as_json: Json = False) -> None:
         return
     print("The engine is running.")
     for name, value in state.items():
-        print(f"  {name}: {_words(value)}")
+        print(f"  {name}: {_words(value, name)}")
 
 
-def _words(value: Any) -> str:
+def _words(value: Any, name: str = "") -> str:
     if isinstance(value, list):
         return "; ".join(_words(v) for v in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_words(v)}" for k, v in value.items())
+        return ", ".join(f"{k} {_words(v, k)}" for k, v in value.items())
+    if name == "memory" and isinstance(value, int):
+        return f"{value / 2**20:.0f} MiB"
+    if name in ("uptime", "keep_alive"):
+        return f"{value:.0f} s"
     return f"{value:.1f}" if isinstance(value, float) else "none" if value is None else str(value)
 
 

@@ -5,6 +5,7 @@ section 1, describes its fields.
 """
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -163,10 +164,16 @@ def find(environ=None):
 
 
 def private_folder(folder):
-    """Make the folder, for its owner alone, where it is missing; an existing one of ours is closed to others."""
+    """Make the folder, for its owner alone, where it is missing; an existing one of ours is closed to others.
+
+    Raises OSError, also for a folder that all users share.
+    """
     os.makedirs(folder, mode=0o700, exist_ok=True)
     if hasattr(os, "getuid"):
         status = os.stat(folder)
+        # /tmp and its like: closing it would shut everybody else out.
+        if status.st_mode & stat.S_ISVTX and status.st_mode & stat.S_IWOTH:
+            raise PermissionError(errno.EACCES, "all users share it", folder)
         if status.st_uid == os.getuid() and status.st_mode & 0o077:
             os.chmod(folder, 0o700)
 

@@ -156,6 +156,23 @@ def test_exit_statuses(tmp_path, capsys, arguments, status):
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
+@pytest.mark.parametrize("device", ["no-such-device", "cuda:77"])
+def test_a_device_that_is_not_there(tmp_path, capsys, device):
+    assert pincel("colorize", grey(tmp_path / "a.png"), "--device", device) == 2
+    said = capsys.readouterr().err
+    assert f"The device {device} cannot be used" in said and "(option.invalid)" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_no_engine_is_claimed_where_none_is_used(tmp_path, capsys):
+    source = grey(tmp_path / "a.png")
+    for arguments in ([], ["--dry-run"], ["-o", "{oops}.png"]):
+        pincel("colorize", source, "--engine", "service", *arguments)
+        assert "Using the running engine" not in capsys.readouterr().err
+        pincel("colorize", source, "--engine", "service", "--json", *arguments)
+        assert events(capsys.readouterr().out)[0]["engine"] == "none"
+
+
 def test_cmyk_needs_to_be_allowed(tmp_path, capsys):
     source = tmp_path / "a.jpg"
     Image.new("CMYK", (40, 30), (10, 200, 30, 5)).save(source)

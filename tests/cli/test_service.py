@@ -44,7 +44,8 @@ def test_status_and_doctor_see_it(engine):
     assert status == 0
     state = json.loads(out)
     assert state["running"] is True and state["keep_alive"] > 0
-    assert run(engine, "status")[1].startswith("The engine is running.")
+    said = run(engine, "status")[1]
+    assert said.startswith("The engine is running.") and f"keep_alive: {state['keep_alive']:.0f} s" in said
     said = json.loads(run(engine, "doctor", "--json")[1])
     assert said["engine"]["running"] is True and said["engine"]["log"]
 

@@ -62,6 +62,16 @@ def test_only_the_user_may_read_it(folder):
 
 
 @posix
+def test_a_folder_of_all_users_is_left_as_it_is(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    with pytest.raises(OSError, match="all users"):
+        connection.write_connection(str(shared), "tcp://127.0.0.1:4000", KEY, "0.1.0")
+    assert shared.stat().st_mode & 0o7777 == 0o1777 and not list(shared.iterdir())
+
+
+@posix
 def test_another_users_file(folder, monkeypatch):
     uid = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: uid + 1)
