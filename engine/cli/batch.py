@@ -91,7 +91,7 @@ def engine_for(place: Place) -> Iterator[tuple[Engine, str]]:
 
         try:
             engine, where = Engine.connect(), "service"
-        except (EngineNotRunning, EngineNotAnswering, ProtocolMismatch):
+        except (EngineNotRunning, EngineNotAnswering, ProtocolMismatch, WrongKey):
             # With "auto" a service that cannot be used is as good as none.
             if place.choice == "service":
                 raise

@@ -218,6 +218,12 @@ def _engine(problems: list[str]) -> dict[str, Any]:
     said: dict[str, Any] = {"running": bool(found)}
     for folder, why in reasons.items():
         said[f"connection file in {folder}"] = why
+        if "damaged" in why or "users" in why:
+            problems.append(
+                f"The connection file in {folder} is of no use ({why}): delete it, then start the engine again."
+            )
+    for one in found:
+        said[f"connection file {one.path}"] = f"process {one.pid}, {one.endpoint}"
     if found:
         try:
             with Session.connect("pincel-doctor", __version__, start=False) as session:

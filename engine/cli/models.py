@@ -28,10 +28,10 @@ def list_models(as_json: Json = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", "Name", "Task", "Size", "Title", "Licence", box=None)
+    table = Table("", "Name", "Task", "Size", "Title", box=None)
     for entry in entries:
         size = f"{entry['bytes'] / 1e6:.1f} MB"
-        table.add_row("*" * entry["default"], entry["name"], entry["task"], size, entry["title"], entry["licence"])
+        table.add_row("*" * entry["default"], entry["name"], entry["task"], size, entry["title"])
     Console(highlight=False).print(table)
 
 

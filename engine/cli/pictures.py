@@ -37,7 +37,7 @@ def _command(task: Task) -> Callable[..., None]:
     extras = [_extra(name) for name in task.extras]
 
     def command(**given: Any) -> None:
-        options = {option.name: _plain(given[f"option_{option.name}"]) for option in task.options}
+        options = {option.name: given[f"option_{option.name}"] for option in task.options}
         paths = {name: given[name] for name in task.extras if given[name] is not None}
         common = {p.name: given[p.name] for p in _common_parameters()}
         raise typer.Exit(_run(task, options, paths, **common))
@@ -54,23 +54,18 @@ def _declared(option: Option) -> inspect.Parameter:
     flag = "--" + option.name.replace("_", "-")
     extra: dict[str, Any] = {"help": option.help, "rich_help_panel": "Options of the task"}
     kind: Any = {"int": int, "float": float, "bool": bool}.get(option.kind, str)
+    # Ranges and choices are checked by the declaration itself, so that a wrong value has a code and a remedy here too.
     if option.kind in ("int", "float"):
-        extra |= {"min": option.low, "max": option.high}
+        extra["help"] += f" {option.low:g} to {option.high:g}."
     elif option.kind == "choice":
-        kind = _choice(option.choices)
+        extra["metavar"] = "|".join(option.choices)
     elif option.kind == "bool":
         flag = f"{flag}/--no-{flag[2:]}"
     else:
         extra["metavar"] = "NAME"
     if option.default is None:
         kind = kind | None
-    default = kind(option.default) if option.kind == "choice" else option.default
-    return _parameter(f"option_{option.name}", kind, default, flag, **extra)
-
-
-def _choice(choices: tuple[str, ...]) -> Any:
-    make: Any = enum.Enum
-    return make("Choice", [(choice, choice) for choice in choices], type=str)
+    return _parameter(f"option_{option.name}", kind, option.default, flag, **extra)
 
 
 def _extra(name: str) -> inspect.Parameter:
@@ -107,10 +102,6 @@ def _parameter(name: str, kind: Any, default: Any, *flags: str, **extra: Any) ->
         default=default,
         annotation=Annotated[kind, typer.Option(*flags, **extra)],
     )
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, enum.Enum) else value
 
 
 def _run(

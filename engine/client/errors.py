@@ -257,7 +257,7 @@ class NotLoopback(EngineError):
 
 class WrongKey(EngineError):
     code = "engine.wrong-key"
-    remedy = "Read the connection file again: the engine was started anew, or it belongs to another user."
+    remedy = "Try again, the engine may have been started anew; else end its process (`pincel doctor` names it) and start it."
 
 
 class ProtocolMismatch(EngineError):

@@ -4,6 +4,7 @@ The command line's flags, the Python API, the service's checks and the editors' 
 """
 
 from .errors import OptionError, TaskUnknown
+from .pixels import SIDE_MAX
 
 SEED_MAX = 2**32 - 1
 
@@ -123,9 +124,11 @@ TASKS = {
             (
                 _GENERATOR,
                 Option("scale", "float", 4.0, "Scale", "How many times wider and higher.", 1.0, 16.0, unit="x"),
-                Option("width", "int", None, "Width", "Exact width; the scale is then ignored.", 1, 200000, unit="px"),
                 Option(
-                    "height", "int", None, "Height", "Exact height; the scale is then ignored.", 1, 200000, unit="px"
+                    "width", "int", None, "Width", "Exact width; the scale is then ignored.", 1, SIDE_MAX, unit="px"
+                ),
+                Option(
+                    "height", "int", None, "Height", "Exact height; the scale is then ignored.", 1, SIDE_MAX, unit="px"
                 ),
                 Option(
                     "quality",

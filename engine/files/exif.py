@@ -17,7 +17,8 @@ EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _POINTERS = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 _WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)
 # What describes the picture in a TIFF file's first directory; the rest there says how its pixels are stored.
-DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B, 0x8298, EXIF_IFD, GPS_IFD)
+DESCRIPTION = 0x010E
+DESCRIPTIVE = (DESCRIPTION, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B, 0x8298, EXIF_IFD, GPS_IFD)
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 # A directory may point at the same bytes many times over: what one block may grow to.
 _LARGEST = 16 << 20
@@ -150,7 +151,8 @@ def _directory(data: bytes, start: int, order: str, keep: tuple[int, ...] | None
     found: dict[int, tuple[int, int, bytes | Directory]] = {}
     total = 0
     for tag, kind, count, place in _entries(data, start, order):
-        if (keep is not None and tag not in keep) or kind not in _SIZES:
+        # Of a tag that occurs twice the first counts: some writers put a note of their own behind the user's description.
+        if tag in found or (keep is not None and tag not in keep) or kind not in _SIZES:
             continue
         if tag in _POINTERS:
             offset = struct.unpack_from(order + "I", data, place)[0]

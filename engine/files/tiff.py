@@ -165,10 +165,17 @@ def _blocks(page: Any, file: BinaryIO) -> dict[str, bytes]:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 tags = exif.parsed(data, (*exif.DESCRIPTIVE, exif.ORIENTATION))  # type: ignore[arg-type]
+                if _writers_note(tags):
+                    del tags.entries[exif.DESCRIPTION]
                 found["exif"] = exif.packed(tags) if tags.entries else b""
             except (struct.error, ValueError):
                 pass
     return found
+
+
+def _writers_note(tags: exif.Directory) -> bool:
+    """Whether the description is tifffile's own note of the array's shape, which a result has no more."""
+    return bytes(tags.entries.get(exif.DESCRIPTION, (2, 0, b""))[2]).lstrip().startswith(b'{"shape":')  # type: ignore[arg-type]
 
 
 def _samples(page: Any, layout: _Layout, name: str) -> np.ndarray:

@@ -175,3 +175,13 @@ def test_no_word_on_the_terminal(tmp_path, capfd, caplog):
         read(path)
     assert capfd.readouterr() == ("", "")
     assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("tifffile").handlers)
+
+
+def test_the_writers_note_of_a_shape_is_not_a_description(tmp_path):
+    array = np.full((5, 6, 3), 9, np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb")
+    write(read(tmp_path / "a.tif"), tmp_path / "b.tif")
+    tifffile.imwrite(tmp_path / "c.tif", array, photometric="rgb", description="my grandmother")
+    write(read(tmp_path / "c.tif"), tmp_path / "d.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as b, tifffile.TiffFile(tmp_path / "d.tif") as d:
+        assert b.pages[0].description == "" and d.pages[0].description == "my grandmother"
