@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +154,10 @@ class Engine:
         """An Engine whose work a running engine does. start: start one if none runs. Raises EngineNotRunning, EngineStart."""
         from engine.client.session import Session
 
-        return cls(transport=_Service(Session.connect("pincel-python", __version__, start=start)))
+        environ = dict(os.environ)
+        # This very installation, whether or not its `pincel` command is in PATH.
+        environ.setdefault("PINCEL_ENGINE", shlex.join([sys.executable, "-m", "engine"]))
+        return cls(transport=_Service(Session.connect("pincel-python", __version__, start=start, environ=environ)))
 
     def colorize(
         self,

@@ -120,3 +120,15 @@ def test_errors_arrive_as_themselves(service, source, monkeypatch):
         assert {m["name"] for m in engine.models()} >= {"srgan.psnr", "yuv_cgan.photo"}
         with pytest.raises(errors.Cancelled):
             engine.upscale(source, scale=16, cancelled=lambda: True)
+
+
+def test_connect_starts_an_engine_of_this_installation(tmp_path, photo, monkeypatch):
+    monkeypatch.setenv("PINCEL_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("PINCEL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with Engine.connect(start=True) as engine:
+        try:
+            assert engine.upscale(photo[:20, :20]).array.shape == (80, 80, 3)
+        finally:
+            with Session.connect("doors", "1") as session:
+                session.stop()
