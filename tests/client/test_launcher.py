@@ -96,8 +96,8 @@ def test_a_session_starts_the_engine_and_the_next_one_finds_it(tmp_path):
 
 def test_two_started_at_once_give_one_engine(tmp_path):
     environ = environment(tmp_path, PINCEL)
-    waiting = [Connecting(("test", "0"), start=True, environ=environ) for _ in range(2)]
-    links = []
+    both = [Connecting(("test", "0"), start=True, environ=environ) for _ in range(2)]
+    waiting, links = list(both), []
     while waiting:
         for connecting in list(waiting):
             link = connecting.step(0.05)
@@ -106,9 +106,15 @@ def test_two_started_at_once_give_one_engine(tmp_path):
                 links.append(link)
     first, second = [Session(link) for link in links]
     assert links[0].connection.key == links[1].connection.key
+    # The one that came too late must have seen the other before that ends, or it would take its place for good.
+    started = [connecting._starting.process for connecting in both if connecting._starting is not None]
+    while len(started) == 2 and all(process.poll() is None for process in started):
+        time.sleep(0.02)
     second.close()
     first.stop()
     first.close()
+    for process in started:
+        process.wait(timeout=30)
 
 
 def test_an_engine_that_ends_as_it_starts(tmp_path):
