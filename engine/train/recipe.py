@@ -5,6 +5,7 @@ A generator file may import this module and no other of engine.train; it holds n
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -38,7 +39,7 @@ class Moment:
     phase_progress: float  # 0..1 through the phase
 
 
-class BaseRecipe:
+class BaseRecipe(ABC):
     """How one generator is trained. Subclass it as `Recipe` in the generator's file.
 
     generator: the net that is published. options: values for the names in OPTIONS, which declares each option with
@@ -66,25 +67,25 @@ class BaseRecipe:
         """Every net that is trained, "generator" among them; the loop moves them, keeps them and clips their gradients."""
         return {"generator": self.generator}
 
+    @abstractmethod
     def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
         """One optimizer a net for the phase, at its peak rate. The loop scales every group's rate by its schedule."""
-        raise NotImplementedError
 
+    @abstractmethod
     def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
         """`size` examples made from the store, on its device. All randomness comes from rng (a CPU generator)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         """One training step: compute losses and call update(net, loss) once or more. Runs under the loop's autocast.
 
         Returns the scalars to log, detached, without moving them off the device.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
         """The sample sheet of a fixed batch: [N, 3, H, W] in [0, 1], for instance input, result and truth side by side."""
-        raise NotImplementedError
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
-        """Held-out figures of the EMA generator; the first one decides which checkpoint is the best, higher is better."""
+        """Held-out figures of the EMA generator, for the log."""
         return {}
