@@ -76,12 +76,16 @@ class PictureStore:
         start = int(self.offset[index])
         return self.buffer[start : start + 3 * h * w].view(3, h, w)
 
-    def crops(self, count: int, side: int, rng: torch.Generator, flip: str = "mirror") -> Tensor:
+    def crops(
+        self, count: int, side: int, rng: torch.Generator, flip: str = "mirror", which: Tensor | None = None
+    ) -> Tensor:
         """`count` random square crops: [count, 3, side, side] uint8 on the device, pictures chosen by their weights.
 
+        which: the numbers of the pictures instead [count], for recipes that must know what they see.
         flip: "mirror" mirrors half of them left to right, "all" draws one of the eight flips and quarter turns.
         """
-        which = torch.multinomial(self.weight, count, replacement=True, generator=rng)
+        if which is None:
+            which = torch.multinomial(self.weight, count, replacement=True, generator=rng)
         height, width = self.height[which], self.width[which]
         uniform = torch.rand(5, count, generator=rng, dtype=torch.float64)
         top = (uniform[0] * (height - side + 1)).long()
