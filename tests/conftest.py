@@ -52,6 +52,8 @@ def make_tiny_weights(folder: Path) -> None:
             torch.manual_seed(1)
             network = module.Generator(**config)
             for parameter in network.parameters():  # livelier than a careful initialization: every input must matter
+                if parameter.ndim == 4 and not parameter.any():  # a layer that starts as nothing
+                    torch.nn.init.kaiming_uniform_(parameter)
                 parameter.data.mul_(1.5)
         header = Header(
             generator,

@@ -111,10 +111,14 @@ class Generator(nn.Module):
         self._start_at_bicubic()
 
     def _start_at_bicubic(self) -> None:
-        """Small residual branches and, with the skip, a small tail: training starts from the bicubic enlargement."""
+        """Empty residual branches and, with the skip, a small tail: training starts from the bicubic enlargement, and
+        a trained network that gets more blocks starts from what it could.
+        """
         with torch.no_grad():
             for block in self.body:
-                block.conv2.weight *= 0.3  # type: ignore[operator, union-attr]
+                last = block.conv2 if isinstance(block.norm2, nn.Identity) else block.norm2
+                last.weight.zero_()  # type: ignore[operator, union-attr]
+                last.bias.zero_()  # type: ignore[operator, union-attr]
             if self.skip:
                 self.tail.weight *= 0.1
                 self.tail.bias.zero_()  # type: ignore[union-attr]

@@ -75,11 +75,16 @@ def _difference(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tup
     return "; ".join([*missing[:2], *unexpected[:2], *other[:2], *([f"and {more} more"] if more else [])])
 
 
-def load_into(network: nn.Module, path: Path) -> Header:
-    """Put a file's weights into an existing network (to go on training it). Raises the errors of load()."""
+def adopt(network: nn.Module, path: Path) -> Header:
+    """Take a file's weights over into a network, to go on training it; the network may be deeper than the file's.
+
+    Tensors that the file lacks keep their own start (new residual blocks begin as nothing added). Raises the errors of
+    load(), and WeightsShape where a tensor of the file has no place of its shape in the network.
+    """
     header, loaded = load(path)
-    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    state = network.state_dict()
+    expected = {key: tuple(state[key].shape) for key in state if key in header.shapes}
     if expected != header.shapes:
         raise errors.WeightsShape(f"{path.name} does not fit: {_difference(expected, header.shapes)}.")
-    network.load_state_dict(loaded.state_dict())
+    network.load_state_dict(loaded.state_dict(), strict=False)
     return header

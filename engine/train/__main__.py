@@ -13,6 +13,7 @@ import torch
 
 from engine.generators import base
 from engine.store import weights
+from engine.store.header import read_header
 from engine.train.data import PictureStore, fingerprint, pictures_in
 from engine.train.loop import Loop, Plan
 from engine.train.publish import current_commit, setting
@@ -61,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     add("--config", action="append", default=[], type=setting, metavar="NAME=VALUE", help="a size of the generator")
     add("--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="an option of the recipe")
     add("--resume", action="store_true", help="go on from the run folder's checkpoint")
-    add("--finetune", metavar="FILE", help="start from published weights")
+    add("--finetune", metavar="FILE", help="start from weights; --config may ask for more blocks")
     return result
 
 
@@ -71,14 +72,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         torch.set_num_threads(args.threads)
     found = base.module(args.generator)
     torch.manual_seed(args.seed)
+    chosen = dict(args.config)
     if args.finetune:
-        header, generator = weights.load(Path(args.finetune))
-        config = header.config
-        if header.generator != args.generator or args.config:
-            raise SystemExit(f"{args.finetune} holds {header.generator} with {config}: give that name and no --config.")
-        generator.train()
+        source = Path(args.finetune)
+        header = read_header(source)
+        if header.generator != args.generator:
+            raise SystemExit(f"{source} holds {header.generator}: give that name.")
+        config = {**header.config, **chosen}
+        generator = found.Generator(**config)
+        weights.adopt(generator, source)
     else:
-        config = {**found.CONFIG, **dict(args.config)}
+        config = {**found.CONFIG, **chosen}
         generator = found.Generator(**config)
     recipe = found.Recipe(generator, dict(args.set))
     store = PictureStore(_files(args.data), recipe.crop, args.device)

@@ -19,8 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from engine.train.data import PictureStore
+from engine.train.meters import COUNTS, Meters
 from engine.train.recipe import BaseRecipe, Moment, Phase
 from engine.train.runs import RunFolder
+
+SHEET = 25  # examples on a sample sheet
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ class Loop:
         self.step = 0
         self.seconds = 0.0  # trained before and in this process
         self.skipped = 0
+        self.epoch_steps = max(1, -(-len(store) // plan.batch))
+        self._interval, self._epoch = Meters(), Meters()  # since the last line of the log; since the epoch began
+        self._counts: dict[str, dict[str, float]] = {"recent": {}, "whole": {}}  # the discriminator's confusion matrix
         self._bad_in_a_row = 0
         self._stop = False
         self._phase: Phase | None = None
@@ -160,6 +166,8 @@ class Loop:
             "phase_start": self._phase_start if self._phase else 0,
             "nets": {name: net.state_dict() for name, net in self.nets.items()},
             "ema": self.ema.state_dict(),
+            "recipe": self.recipe.state(),
+            "meters": {"interval": self._interval.state(), "epoch": self._epoch.state(), "counts": self._counts},
             "optimizers": {name: o.state_dict() for name, o in self._optimizers.items()},
             "rng": self.rng.get_state(),
             "torch_rng": torch.get_rng_state(),
@@ -179,6 +187,11 @@ class Loop:
                 self._phase_start = state["phase_start"]
                 for name, optimizer in self._optimizers.items():
                     optimizer.load_state_dict(state["optimizers"][name])
+        self.recipe.load_state(state.get("recipe", {}))
+        if "meters" in state:
+            self._interval.load_state(state["meters"]["interval"], self.device)
+            self._epoch.load_state(state["meters"]["epoch"], self.device)
+            self._counts = state["meters"]["counts"]
         self.rng.set_state(state["rng"].cpu())
         torch.set_rng_state(state["torch_rng"].cpu())
         if state["cuda_rng"]:
@@ -189,7 +202,7 @@ class Loop:
     def run(self) -> nn.Module:
         """Train to the plan's end or to Ctrl-C; returns the EMA generator, in eval mode."""
         plan, before = self.plan, signal.getsignal(signal.SIGINT)
-        fixed = self.recipe.batch(self.store, min(8, plan.batch), torch.Generator().manual_seed(1234))
+        fixed = self.recipe.batch(self.store, SHEET, torch.Generator().manual_seed(1234))
         last = last_save = time.monotonic()
         logged = (self.step, last)
 
@@ -208,13 +221,17 @@ class Loop:
                 with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=plan.bf16):
                     scalars = self.recipe.step(batch, self._update, moment)
                 self._average()
+                self._interval.add(scalars)
+                self._epoch.add(scalars)
                 self.step += 1
+                if self.step % self.epoch_steps == 0:
+                    self._end_epoch()
                 now = time.monotonic()
                 self.seconds, last = self.seconds + now - last, now
                 if self.step % plan.log_every == 0:
                     rate = (self.step - logged[0]) / (now - logged[1])
                     logged = (self.step, now)
-                    self._log(scalars, rate)
+                    self._log(rate)
                 if self.step % plan.sample_every == 0:
                     self._sample(fixed)
                 if plan.score_every and self.step % plan.score_every == 0:
@@ -227,16 +244,30 @@ class Loop:
                 signal.signal(signal.SIGINT, before)
             if self._bad_in_a_row == 0 and self._phase is not None:
                 self.folder.save(self.state())
-        self._sample(fixed)
         if not self._stop:
+            if self.step % plan.log_every:
+                self._log((self.step - logged[0]) / (time.monotonic() - logged[1]))
+            if self.step % self.epoch_steps:
+                self._end_epoch()
             self._score()
+        self._sample(fixed)
         return self.ema
 
-    def _log(self, scalars: dict[str, Tensor], rate: float) -> None:
-        values = {name: float(value) for name, value in scalars.items()}
+    def _end_epoch(self) -> None:
+        """An epoch: as many steps as it takes to draw as many examples as there are pictures."""
+        values = self._epoch.take()
+        if values:
+            self.folder.log_epoch(self.step / self.epoch_steps, self.step, values)
+
+    def _log(self, rate: float) -> None:
+        values = self._interval.take()
+        for name, count in values.items():
+            if name.startswith(COUNTS):
+                for counts in self._counts.values():
+                    counts[name] = counts.get(name, 0.0) + count
         group = next(iter(self._optimizers.values())).param_groups[0]
         self.folder.log(self.step, {**values, "rate": group["lr"], "steps_per_s": rate, "seconds": self.seconds})
-        shown = "  ".join(f"{k} {v:.5f}" for k, v in values.items())
+        shown = "  ".join(f"{k} {v:.5f}" for k, v in values.items() if not k.startswith(COUNTS))
         left = self.seconds * (1 / max(self.progress, 1e-6) - 1)
         self.report(
             f"step {self.step}  {shown}  {rate:.2f} steps/s  {100 * self.progress:.1f} %  {left / 60:.1f} min left"
@@ -246,6 +277,9 @@ class Loop:
         with torch.no_grad(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.plan.bf16):
             sheet = self.recipe.sheet(self.ema, fixed)
         self.folder.sheet(self.step, sheet)
+        if self._counts["recent"]:
+            self.folder.matrices(self.step, self._counts["recent"], self._counts["whole"])
+            self._counts["recent"] = {}
 
     def _score(self) -> None:
         if self.heldout is None:

@@ -79,12 +79,25 @@ class BaseRecipe(ABC):
     def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         """One training step: compute losses and call update(net, loss) once or more. Runs under the loop's autocast.
 
-        Returns the scalars to log, detached, without moving them off the device.
+        Returns the scalars to log, detached, without moving them off the device; the loop logs their means. Those named
+        "confusion/TRUTH_VERDICT" (real_real, real_fake, fake_real, fake_fake) are counts of the discriminator's
+        verdicts on this batch: the loop adds them up and draws the confusion matrix.
         """
 
     @abstractmethod
     def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
-        """The sample sheet of a fixed batch: [N, 3, H, W] in [0, 1], for instance input, result and truth side by side."""
+        """One picture for each example of a fixed batch: [N, 3, H, W] in [0, 1], a paired net's input, result and truth
+        side by side in W. The loop asks for 25 and lays them out in five columns.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """What the recipe itself must keep over a resume, as tensors, numbers, texts, lists and dicts. What follows from
+        the Moment, or stands in a net's buffers, needs no keeping.
+        """
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027
+        """Take up what state() gave; called before the first step of a resumed training."""
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
         """Held-out figures of the EMA generator, for the log."""

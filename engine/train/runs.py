@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from engine.train.confusion import confusion_picture
 
 
 def write_atomically(path: Path, write: Any) -> None:
@@ -23,8 +27,22 @@ def write_atomically(path: Path, write: Any) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def mosaic(pictures: Tensor, columns: int) -> np.ndarray:
+    """[N, 3, H, W] in [0, 1] -> one picture u8 [rows * H, columns * W, 3], row by row, white where pictures are missing."""
+    pictures = pictures.detach().float().cpu().clamp(0, 1)
+    n, c, h, w = pictures.shape
+    missing = -n % columns
+    if missing:
+        pictures = torch.cat((pictures, torch.ones(missing, c, h, w)))
+    rows = len(pictures) // columns
+    grid = pictures.view(rows, columns, c, h, w).permute(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c)
+    return (grid * 255).round().byte().numpy()
+
+
 class RunFolder:
-    """The folder of one run: run.json, stats.jsonl, checkpoint.pt, samples/, and TensorBoard's events if it is installed."""
+    """The folder of one run: run.json, stats.jsonl, epochs.jsonl, checkpoint.pt, samples/, confusion/, and TensorBoard's
+    events if it is installed.
+    """
 
     def __init__(self, path: str | Path, tensorboard: bool = True) -> None:
         self.path = Path(path)
@@ -45,28 +63,46 @@ class RunFolder:
 
     def log(self, step: int, scalars: Mapping[str, float]) -> None:
         """Append one line to stats.jsonl."""
-        line = json.dumps({"step": step, "time": round(time.time(), 2), **{k: round(v, 6) for k, v in scalars.items()}})
-        with (self.path / "stats.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        self._append("stats.jsonl", {"step": step, "time": round(time.time(), 2)}, scalars)
         if self._board is not None:
             for name, value in scalars.items():
                 self._board.add_scalar(name, value, step)
 
-    def sheet(self, step: int, pictures: Tensor, columns: int = 1) -> Path:
-        """Save [N, 3, H, W] in [0, 1] as one PNG, `columns` pictures a row."""
+    def log_epoch(self, epoch: float, step: int, scalars: Mapping[str, float]) -> None:
+        """Append one line to epochs.jsonl: the means (of counts, the sums) over an epoch; the last may be a part of one."""
+        self._append("epochs.jsonl", {"epoch": round(epoch, 3), "step": step}, scalars)
+        if self._board is not None:
+            for name, value in scalars.items():
+                self._board.add_scalar(f"epoch/{name}", value, math.ceil(epoch))
+
+    def _append(self, name: str, key: Mapping[str, float], scalars: Mapping[str, float]) -> None:
+        line = json.dumps({**key, **{k: round(v, 6) for k, v in scalars.items()}})
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def sheet(self, step: int, pictures: Tensor, columns: int = 5) -> Path:
+        """Save [N, 3, H, W] in [0, 1] as one PNG, `columns` pictures a row; missing ones of the last row are white."""
+        grid = mosaic(pictures, columns)
+        path = self.path / "samples" / f"{step:07d}.png"
+        self._picture(path, grid)
+        if self._board is not None:
+            self._board.add_image("samples", grid, step, dataformats="HWC")
+        return path
+
+    def matrices(self, step: int, recent: Mapping[str, float], whole: Mapping[str, float]) -> Path:
+        """Draw the discriminator's confusion matrix, since the last one and over the whole run: counts and per cent."""
+        picture = confusion_picture([("since the last matrix", recent), ("whole training", whole)])
+        path = self.path / "confusion" / f"{step:07d}.png"
+        self._picture(path, picture)
+        if self._board is not None:
+            self._board.add_image("confusion", picture, step, dataformats="HWC")
+        return path
+
+    def _picture(self, path: Path, array: np.ndarray) -> None:
         from PIL import Image
 
-        pictures = pictures[: len(pictures) // columns * columns].float().cpu().clamp(0, 1)
-        n, c, h, w = pictures.shape
-        grid = (
-            pictures.view(n // columns, columns, c, h, w)
-            .permute(0, 3, 1, 4, 2)
-            .reshape(n // columns * h, columns * w, c)
-        )
-        path = self.path / "samples" / f"{step:07d}.png"
         path.parent.mkdir(exist_ok=True)
-        Image.fromarray((grid * 255).round().byte().numpy()).save(path)
-        return path
+        write_atomically(path, lambda p: Image.fromarray(array).save(p, format="PNG"))
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint."""

@@ -183,3 +183,22 @@ def test_a_failed_write_leaves_the_old_file(good, monkeypatch):
     with pytest.raises(OSError):
         weights.write(good, network, header)
     assert good.read_bytes() == before and [p.name for p in good.parent.iterdir()] == [good.name]
+
+
+@pytest.mark.parametrize("config", [{}, {"norm": "batch", "kernel": 9, "upsampling": "nearest", "skip": False}])
+def test_a_grown_network_starts_as_what_the_old_one_could(tmp_path, config):
+    srgan = base.module("srgan")
+    small = {**srgan.CONFIG, "channels": 8, "blocks": 2, **config}
+    old = srgan.Generator(**small).eval()
+    for parameter in old.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    header = headers.Header("srgan", "old", "upscale", "t", "t", "MIT", small, [{"pack": "none"}])
+    weights.write(tmp_path / "srgan.old.safetensors", old, header, half=False)
+    grown = srgan.Generator(**{**small, "blocks": 5}).eval()
+    assert weights.adopt(grown, tmp_path / "srgan.old.safetensors").steps == 0
+    picture = torch.rand(1, 3, 9, 11, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(grown(picture), old(picture))
+    for wrong in ({"channels": 4}, {"blocks": 1}):
+        with pytest.raises(errors.WeightsShape):
+            weights.adopt(srgan.Generator(**{**small, **wrong}), tmp_path / "srgan.old.safetensors")

@@ -6,10 +6,11 @@ import signal
 
 import pytest
 import torch
+from PIL import Image
 
 from engine.train.data import PictureStore, pictures_in
 from engine.train.loop import Diverged, Loop, Plan
-from engine.train.runs import RunFolder
+from engine.train.runs import RunFolder, mosaic
 from tests.train.toys import ToyNet, ToyRecipe, make_pictures
 
 
@@ -119,4 +120,50 @@ def test_ctrl_c_saves_and_gives_the_handler_back(tmp_path, store):
 def test_what_a_run_leaves(tmp_path, store):
     loop_in(tmp_path / "run", store).run()
     left = sorted(str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*"))
-    assert left == ["checkpoint.pt", "samples", "samples/0000010.png", "samples/0000020.png", "stats.jsonl"]
+    samples = ["samples", "samples/0000010.png", "samples/0000020.png"]
+    assert left == ["checkpoint.pt", "epochs.jsonl", *samples, "stats.jsonl"]
+    with Image.open(tmp_path / "run" / "samples" / "0000020.png") as sheet:
+        assert sheet.size == (5 * 16, 5 * 8)  # 25 examples, picture and result side by side
+
+
+def test_a_mosaic_is_laid_out_row_by_row():
+    pictures = torch.linspace(0, 1, 6).view(6, 1, 1, 1).expand(6, 3, 2, 4)
+    grid = mosaic(pictures, 5)
+    assert grid.shape == (4, 20, 3)
+    assert [int(v) for v in grid[0, ::4, 0]] == [0, 51, 102, 153, 204]
+    assert [int(v) for v in grid[2, ::4, 0]] == [255, 255, 255, 255, 255]  # the sixth, then white
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_losses_are_averaged_and_counts_added_up(tmp_path, store):
+    loop = loop_in(tmp_path / "run", store, {"poison": (3,)}, batch=2)
+    step, seen = loop.recipe.step, []
+
+    def counting(batch, update, moment):
+        scalars = step(batch, update, moment)
+        seen.append(float(scalars["loss"]))
+        return {**scalars, "confusion/real_real": torch.tensor(2.0), "confusion/fake_real": torch.tensor(1)}
+
+    loop.recipe.step = counting
+    loop.run()
+    stats, epochs = lines(tmp_path / "run" / "stats.jsonl"), lines(tmp_path / "run" / "epochs.jsonl")
+    assert [line["step"] for line in stats] == [5, 10, 15, 20]
+    assert stats[0]["loss"] == pytest.approx(sum(seen[i] for i in (0, 1, 2, 4)) / 4, abs=2e-6)  # not the poisoned one
+    assert stats[1]["confusion/real_real"] == 10 and stats[1]["confusion/fake_real"] == 5
+    assert [line["epoch"] for line in epochs] == list(range(1, 11))  # three pictures, two a step
+    assert epochs[2]["loss"] == pytest.approx(sum(seen[4:6]) / 2, abs=2e-6) and epochs[2]["confusion/real_real"] == 4
+    assert loop._counts["whole"] == {"confusion/real_real": 40, "confusion/fake_real": 20}
+    assert sorted(p.name for p in (tmp_path / "run" / "confusion").iterdir()) == ["0000010.png", "0000020.png"]
+
+
+def test_a_recipes_own_state_is_kept(tmp_path, store):
+    loop = loop_in(tmp_path / "run", store)
+    loop.recipe.state = lambda: {"accuracy": 0.75, "seen": torch.arange(3)}
+    loop.run()
+    again, taken = loop_in(tmp_path / "run", store), {}
+    again.recipe.load_state = taken.update
+    again.resume()
+    assert taken["accuracy"] == 0.75 and taken["seen"].tolist() == [0, 1, 2]
