@@ -56,11 +56,14 @@ class Option:
 
 
 class Task:
-    """A task: its options and the extra pictures it takes beside the source ("hints", "mask")."""
+    """A task: its options and the extra pictures it takes beside the source ("hints", "mask").
 
-    def __init__(self, name, title, help, options, extras=()):
+    source: whether it works on a picture; without one it makes pictures from its options alone.
+    """
+
+    def __init__(self, name, title, help, options, extras=(), source=True):
         self.name, self.title, self.help = name, title, help
-        self.options, self.extras = tuple(options), tuple(extras)
+        self.options, self.extras, self.source = tuple(options), tuple(extras), source
 
     def option(self, name):
         for option in self.options:
@@ -84,6 +87,7 @@ class Task:
             "help": self.help,
             "options": options,
             "extras": list(self.extras),
+            "source": self.source,
         }
 
 
@@ -139,6 +143,45 @@ TASKS = {
                     choices=("normal", "best"),
                 ),
             ),
+        ),
+        Task(
+            "generate",
+            "Generate",
+            "Draws new comic pictures from a seed, as many as wanted, without a source.",
+            (
+                _GENERATOR,
+                Option("seed", "int", 0, "Seed", "The same seed always draws the same picture.", 0, SEED_MAX),
+                Option("count", "int", 1, "Count", "How many pictures, with seeds that follow each other.", 1, 64),
+                Option(
+                    "size",
+                    "int",
+                    None,
+                    "Size",
+                    "Side of the pictures; else the network's own. Larger ones are enlarged by the upscale network.",
+                    8,
+                    2048,
+                    unit="px",
+                ),
+                Option(
+                    "spread",
+                    "float",
+                    1.0,
+                    "Spread",
+                    "How far the pictures lie from the seed's: 1 for others altogether, near 0 for its neighbours.",
+                    0.0,
+                    1.0,
+                ),
+                Option(
+                    "to_seed",
+                    "int",
+                    None,
+                    "To Seed",
+                    "Turns the seed's picture into this one's in as many steps as count says.",
+                    0,
+                    SEED_MAX,
+                ),
+            ),
+            source=False,
         ),
     )
 }

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from engine.client.errors import GeneratorUnknown, InternalError
+from engine.client.options import TASKS
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,17 @@ class Card:
     multiple: int = 1  # input sides must be a multiple of this (the task pads and crops)
     # Exactly one of the two below is set. A tiled generator sees the picture in tiles at its own size, each with
     # Generator.halo() pixels of context (the receptive field), so that tiles equal the whole. A generator with a
-    # working size sees the whole picture, its shortest side resized to that many pixels.
+    # working size sees the whole picture, its shortest side resized to that many pixels. A generator whose task has no
+    # source has neither: it takes vectors [N, channels, 1, 1] and says by Generator.size how large its pictures are.
     tiled: bool = False
     working_size: int | None = None
 
     def __post_init__(self) -> None:
-        if self.tiled == (self.working_size is not None):
-            raise InternalError(f"the card of {self.name} must either be tiled or have a working size")
+        ways = int(self.tiled) + (self.working_size is not None)
+        if ways != int(self.task not in TASKS or TASKS[self.task].source):
+            raise InternalError(
+                f"the card of {self.name} is tiled or has a working size, just where its task has a source"
+            )
         for field in ("name", "task", "title", "paper", "thesis"):
             if not getattr(self, field):
                 raise InternalError(f"a generator's card lacks its {field}")
