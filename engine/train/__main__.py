@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from engine.generators import base
 from engine.store import weights
 from engine.store.header import read_header
+from engine.train import trainables
 from engine.train.data import PictureStore, fingerprint, pictures_in
 from engine.train.loop import Loop, Plan
 from engine.train.publish import current_commit, setting
@@ -32,7 +32,7 @@ def _files(folders: Sequence[str]) -> list[Path]:
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m engine.train", description=__doc__)
     add = result.add_argument
-    add("generator", choices=base.names())
+    add("generator", choices=trainables.names())
     add(
         "--data",
         action="append",
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     if args.threads:
         torch.set_num_threads(args.threads)
-    found = base.module(args.generator)
+    found = trainables.module(args.generator)
     torch.manual_seed(args.seed)
     chosen = dict(args.config)
     if args.finetune:
@@ -111,6 +111,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{sum(p.numel() for p in generator.parameters())} parameters; {config}")
     loop.run()
     folder.close()
+    if hasattr(found, "export"):
+        print(found.export(folder.path))
 
 
 if __name__ == "__main__":
