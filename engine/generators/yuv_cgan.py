@@ -25,11 +25,12 @@ from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
 from engine.imaging import colour, hints
+from engine.imaging.painting import scores, squares, with_luma
 from engine.nn.colour_losses import ab_distance, colour_bins, coupled, rarity
 from engine.nn.losses import real_or_fake
 from engine.nn.patchgan import PatchGAN
 from engine.nn.squeezenet import SqueezeNet, imitation
-from engine.nn.unet import Context, Down, HeadBilinear, HeadTranspose, UpBilinear, UpTranspose
+from engine.nn.unet import UNet
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
 if TYPE_CHECKING:
@@ -67,12 +68,9 @@ CONFIG: dict[str, object] = {
 }
 
 
-class Generator(nn.Module):
-    """Y, noise and hints -> U and V. Every size is a parameter; the defaults are the thesis' network.
+class Generator(UNet):
+    """Y, noise and hints -> U and V. Every size is a parameter of UNet; the defaults are the thesis' network.
 
-    base: filters of the first level, doubling up to max_filters; depth: number of stride-2 levels (sides must be a
-    multiple of 2**depth); upsample: "transpose" or "bilinear"; residual: number of residual blocks in each level, from
-    the outermost; dropout: in the three innermost up blocks; context: the global vector and the deep noise;
     saturation and temperature: factors on the output and on the noise (the truncation trick of Brock 2018), chosen after
     training on validation pictures that were set aside from the training set.
     """
@@ -89,55 +87,32 @@ class Generator(nn.Module):
         saturation: float = 1.0,
         temperature: float = 1.0,
     ) -> None:
-        super().__init__()
-        if upsample not in ("transpose", "bilinear"):
-            raise ValueError(f"upsample must be 'transpose' or 'bilinear', not {upsample!r}")
-        if not 1 <= depth <= 10 or sum(residual) > 64:  # a file's config must not be able to build a monster
-            raise ValueError(f"depth must be 1 to 10 with at most 64 residual blocks, not {depth} and {sum(residual)}")
-        up, head = (UpTranspose, HeadTranspose) if upsample == "transpose" else (UpBilinear, HeadBilinear)
-        sizes = [min(base * 2**level, max_filters) for level in range(depth)]
-        blocks = [*residual, *[0] * depth]
-        self.depth, self.sizes, self.saturation, self.temperature = depth, sizes, saturation, temperature
-        self.downs = nn.ModuleList(
-            Down(IN_CHANNELS if i == 0 else sizes[i - 1], sizes[i], 0 < i < depth - 1 or blocks[i] > 0, blocks[i])
-            for i in range(depth)
+        super().__init__(
+            IN_CHANNELS, 2, base, depth, max_filters, upsample, residual, dropout, context, deep_noise=True
         )
-        self.context = Context(sizes[-1]) if context else None
-        ups: list[nn.Module] = []
-        channels = sizes[-1]
-        for i in range(depth - 2, -1, -1):
-            block = up(channels, sizes[i], sizes[i], dropout if depth - 2 - i < 3 else 0.0)
-            channels = block.channels
-            ups.append(block)
-        self.ups = nn.ModuleList(ups)
-        self.head = head(channels, IN_CHANNELS)
+        self.saturation, self.temperature = saturation, temperature
 
     def forward(self, y: Tensor, noise: Tensor, hints: Tensor) -> Tensor:
         """y [N, 1, H, W] in [0, 1], noise [N, 1, H, W], hints [N, 3, H, W] in [-1, 1] -> uv [N, 2, H, W] in [-1, 1]."""
         return self.forward_with_levels(y, noise, hints)[0]
 
     def forward_with_levels(self, y: Tensor, noise: Tensor, hints: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The same, and what each encoder level made of the input, from the outermost: [N, C, H / 2**(i+1), ...]."""
+        """The same, and the levels as UNet.pass_through gives them."""
         noise = noise * self.temperature
-        start = torch.cat((2.0 * y - 1.0, noise, hints), 1)
-        x, levels = start, []
-        for down in self.downs:
-            x = down(x)
-            levels.append(x)
-        if self.context is not None:
-            block = 2**self.depth  # the mean of block x block normal values has deviation 1/block
-            x = self.context(x, F.avg_pool2d(noise, block) * block)
-        for up, skip in zip(self.ups, reversed(levels[:-1]), strict=True):
-            x = up(x, skip)
-        uv = torch.tanh(self.head(x, start).float())
-        return (uv * self.saturation).clamp(-1.0, 1.0), levels
+        # The mean of multiple x multiple normal values has deviation 1/multiple.
+        deep = F.avg_pool2d(noise, self.multiple) * self.multiple
+        made, levels = self.pass_through(torch.cat((2.0 * y - 1.0, noise, hints), 1), deep)
+        return (torch.tanh(made.float()) * self.saturation).clamp(-1.0, 1.0), levels
 
 
 class Discriminator(PatchGAN):
-    """Conditional PatchGAN: uv [N, 2, H, W] in [-1, 1] and y [N, 1, H, W] in [0, 1] -> logits, high for real chroma."""
+    """Conditional PatchGAN: uv [N, 2, H, W] in [-1, 1] and y [N, 1, H, W] in [0, 1] -> logits, high for real chroma.
 
-    def __init__(self, base: int = 64, levels: int = 3, max_filters: int = 512) -> None:
-        super().__init__(3, base, levels, max_filters)
+    As the thesis builds it: 3x3 convolutions; 30x30 logits for 256x256, each of which sees 31x31 pixels.
+    """
+
+    def __init__(self, base: int = 64) -> None:
+        super().__init__(3, (base, 2 * base, 4 * base), kernel=3, last_padding=0)
 
     def forward(self, uv: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
         return super().forward(torch.cat((uv, 2.0 * y - 1.0), 1))
@@ -211,12 +186,12 @@ class Recipe(BaseRecipe):
         """Nearly whole pictures (squares of 80 to 100 % of the shortest side) at the large training size."""
         if self.rarity is None:
             fixed = torch.Generator().manual_seed(0)
-            seen = torch.cat([_resize(store.crops(32, self.crop, fixed), 32) for _ in range(16)])
+            seen = torch.cat([squares(store.crops(32, self.crop, fixed), 32) for _ in range(16)])
             bins = colour_bins(colour.scale_uv(colour.rgb_to_yuv(seen)[:, 1:]))
             self.rarity = rarity(bins, self.options["rebalance"])
         side = int(torch.randint(self.crop * 4 // 5, self.crop + 1, (), generator=rng))
         large = self.options["large"]
-        rgb = _resize(store.crops(size, side, rng), large)
+        rgb = squares(store.crops(size, side, rng), large)
         uv = colour.scale_uv(colour.rgb_to_yuv(rgb)[:, 1:])
         noise = torch.randn(size, 1, large, large, generator=rng).to(rgb.device)
         gamma = torch.exp(torch.randn(size, 1, 1, 1, generator=rng) * 0.15).to(rgb.device)
@@ -287,34 +262,17 @@ class Recipe(BaseRecipe):
         """Rows of grey, hints' mask, result, truth."""
         rgb, _, _, noise, planes = self._inputs(batch, self.options["large"])
         y = colour.luma(rgb)
-        made = _painted(y, generator(y, noise, planes).float())
+        made = with_luma(y, colour.unscale_uv(generator(y, noise, planes).float()))
         grey = y.expand(-1, 3, -1, -1)
         return torch.cat((grey, (grey + planes[:, 2:]).clamp(0, 1), made, rgb), 3)
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
-        """Without hints, on centred squares: gain over grey in percent, then chroma as a share of the truth's."""
-        size, error, grey, chroma = self.options["large"], 0.0, 0.0, 0.0
+        """Without hints and with one noise, on centred squares: painting.scores."""
+        size = self.options["large"]
         noise = torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(0)).to(store.device)
-        for index in range(len(store)):
-            picture = store.picture(index)
-            side = min(picture.shape[1:])
-            top, left = (picture.shape[1] - side) // 2, (picture.shape[2] - side) // 2
-            rgb = _resize(picture[None, :, top : top + side, left : left + side], size)
-            y = colour.luma(rgb)
-            made = _painted(y, generator(y, noise, y.new_zeros(1, 3, size, size)).float())
-            painted, truth = (colour.rgb_to_lab(x)[:, 1:] for x in (made, rgb))
-            error += float((painted - truth).norm(dim=1).mean())
-            grey += float(truth.norm(dim=1).mean())
-            chroma += float(painted.norm(dim=1).mean())
-        return {"gain_percent": 100 * (1 - error / grey), "chroma_share": chroma / grey}
+        none = torch.zeros(1, 3, size, size, device=store.device)
 
+        def paint(y: Tensor) -> Tensor:
+            return with_luma(y, colour.unscale_uv(generator(y, noise, none).float()))
 
-def _painted(y: Tensor, uv: Tensor) -> Tensor:
-    """RGB [N, 3, H, W] in [0, 1] of a luma and a network's chroma."""
-    return colour.yuv_to_rgb(torch.cat((y, colour.clamp_chroma(y, colour.unscale_uv(uv))), 1)).clamp(0, 1)
-
-
-def _resize(pictures: Tensor, side: int) -> Tensor:
-    """[N, 3, S, S] uint8 -> [N, 3, side, side] in [0, 1], antialiased."""
-    rgb = F.interpolate(pictures.float() / 255, (side, side), mode="bilinear", align_corners=False, antialias=True)
-    return rgb.clamp(0, 1).contiguous(memory_format=torch.channels_last)
+        return scores((store.picture(i) for i in range(len(store))), size, paint)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 
 class PatchGAN(nn.Module):
-    """[N, channels, H, W] -> one logit a patch, [N, 1, H/8 - 2, W/8 - 2] with three levels: 30x30 for 256x256.
+    """[N, channels, H, W] -> one logit a patch, [N, 1, h, w]. The defaults are the paper's 70x70 patches, 30x30 for 256x256.
 
-    As the Coruña 2020 thesis builds it: 3x3 convolutions of stride 2, batch norm but in the first, LeakyReLU 0.2, and one
-    3x3 convolution without padding; with three levels each logit sees 31x31 pixels.
+    Convolutions of `widths` filters and `strides` (2 where strides has no more), batch norm but in the first, LeakyReLU 0.2;
+    then one convolution to the logits, padded by last_padding. Every other convolution is padded by 1.
     """
 
-    def __init__(self, channels: int, base: int = 64, levels: int = 3, max_filters: int = 512) -> None:
+    def __init__(
+        self,
+        channels: int,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        strides: Sequence[int] = (2, 2, 2, 1),
+        kernel: int = 4,
+        last_padding: int | str = 1,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         inside = channels
-        for level in range(levels):
-            out = min(base * 2**level, max_filters)
-            layers.append(nn.Conv2d(inside, out, 3, 2, 1, bias=level == 0))
+        for level, out in enumerate(widths):
+            stride = strides[level] if level < len(strides) else 2
+            layers.append(nn.Conv2d(inside, out, kernel, stride, 1, bias=level == 0))
             layers += [nn.BatchNorm2d(out)] if level else []
             layers.append(nn.LeakyReLU(0.2))
             inside = out
-        layers.append(nn.Conv2d(inside, 1, 3))
+        layers.append(nn.Conv2d(inside, 1, kernel, padding=last_padding))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:

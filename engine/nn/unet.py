@@ -1,6 +1,8 @@
-"""Ronneberger 2015, U-Net, in parts: the levels, heads and bottleneck that the colorizers are put together from."""
+"""Ronneberger 2015, U-Net, whole and in parts: what the colorizers are put together from."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -66,24 +68,24 @@ class UpBilinear(nn.Module):
 
 
 class HeadTranspose(nn.Module):
-    """The thesis' last layer: [N, C, H, W] -> [N, 2, 2H, 2W] by one transposed convolution; the input is not used again."""
+    """pix2pix' last layer: [N, C, H, W] -> [N, out, 2H, 2W] by one transposed convolution; the input is not used again."""
 
-    def __init__(self, inside: int, start: int) -> None:
+    def __init__(self, inside: int, start: int, out: int) -> None:
         super().__init__()
-        self.conv = nn.ConvTranspose2d(inside, 2, 4, 2, 1)
+        self.conv = nn.ConvTranspose2d(inside, out, 4, 2, 1)
 
     def forward(self, x: Tensor, start: Tensor) -> Tensor:
         return self.conv(x)
 
 
 class HeadBilinear(nn.Module):
-    """[N, C, H, W], the network's input [N, start, 2H, 2W] -> [N, 2, 2H, 2W], with few channels at full size."""
+    """[N, C, H, W], the network's input [N, start, 2H, 2W] -> [N, out, 2H, 2W], with few channels at full size."""
 
-    def __init__(self, inside: int, start: int, width: int = 16) -> None:
+    def __init__(self, inside: int, start: int, out: int, width: int = 16) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(inside, width, 1)
         self.conv = nn.Conv2d(width + start, width, 3, padding=1)
-        self.out = nn.Conv2d(width, 2, 3, padding=1)
+        self.out = nn.Conv2d(width, out, 3, padding=1)
 
     def forward(self, x: Tensor, start: Tensor) -> Tensor:
         x = F.interpolate(self.reduce(x), scale_factor=2, mode="bilinear", align_corners=False)
@@ -91,17 +93,84 @@ class HeadBilinear(nn.Module):
 
 
 class Context(nn.Module):
-    """[N, C, H, W] -> the same plus one vector for the whole picture, made from its mean (Iizuka 2016's global features)."""
+    """[N, C, H, W] -> the same plus one vector for the whole picture, made from its mean (Iizuka 2016's global features).
 
-    def __init__(self, channels: int) -> None:
+    With noise, its planes [N, 1, H, W] are added too, by a weight for each channel.
+    """
+
+    def __init__(self, channels: int, noise: bool) -> None:
         super().__init__()
         self.dense1 = nn.Linear(channels, channels)
         self.dense2 = nn.Linear(channels, channels)
-        self.noise = nn.Conv2d(1, channels, 1, bias=False)
+        self.noise = nn.Conv2d(1, channels, 1, bias=False) if noise else None
 
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         vector = self.dense2(F.relu(self.dense1(x.mean((2, 3)))))
-        return x + vector[:, :, None, None] + self.noise(noise)
+        x = x + vector[:, :, None, None]
+        return x if self.noise is None else x + self.noise(noise)
+
+
+class UNet(nn.Module):
+    """[N, inside, H, W] -> [N, out, H, W], sides a multiple of `multiple`. The defaults are pix2pix' net for 256x256.
+
+    base: filters of the first level, doubling up to max_filters; depth: number of stride-2 levels; upsample: "transpose"
+    or "bilinear"; residual: number of residual blocks in each level, from the outermost; dropout: in the three innermost
+    up blocks; context: the global vector; deep_noise: planes of noise beside it; deepest_norm: batch norm in the deepest
+    level even where it has no residual blocks (it needs two pictures a batch when that level is a single pixel).
+    """
+
+    def __init__(
+        self,
+        inside: int,
+        out: int,
+        base: int = 64,
+        depth: int = 8,
+        max_filters: int = 512,
+        upsample: str = "transpose",
+        residual: Sequence[int] = (),
+        dropout: float = 0.5,
+        context: bool = False,
+        deep_noise: bool = False,
+        deepest_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if upsample not in ("transpose", "bilinear"):
+            raise ValueError(f"upsample must be 'transpose' or 'bilinear', not {upsample!r}")
+        if not 1 <= depth <= 10 or sum(residual) > 64:  # a file's config must not be able to build a monster
+            raise ValueError(f"depth must be 1 to 10 with at most 64 residual blocks, not {depth} and {sum(residual)}")
+        up, head = (UpTranspose, HeadTranspose) if upsample == "transpose" else (UpBilinear, HeadBilinear)
+        self.sizes = [min(base * 2**level, max_filters) for level in range(depth)]
+        self.depth, self.multiple = depth, 2**depth
+        blocks = [*residual, *[0] * depth]
+        self.downs = nn.ModuleList()
+        for level, filters in enumerate(self.sizes):
+            norm = blocks[level] > 0 or (level > 0 and (level < depth - 1 or deepest_norm))
+            self.downs.append(Down(self.sizes[level - 1] if level else inside, filters, norm, blocks[level]))
+        self.context = Context(self.sizes[-1], deep_noise) if context else None
+        self.ups = nn.ModuleList()
+        channels = self.sizes[-1]
+        for level in range(depth - 2, -1, -1):
+            filters = self.sizes[level]
+            block = up(channels, filters, filters, dropout if depth - 2 - level < 3 else 0.0)
+            channels = block.channels
+            self.ups.append(block)
+        self.head = head(channels, inside, out)
+
+    def pass_through(self, start: Tensor, deep_noise: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """The head's output without any output function, and what each encoder level made of the input.
+
+        start: [N, inside, H, W]; deep_noise: [N, 1, H / multiple, W / multiple] -> [N, out, H, W] and the levels from the
+        outermost, [N, C, H / 2**(i+1), W / 2**(i+1)].
+        """
+        x, levels = start, []
+        for down in self.downs:
+            x = down(x)
+            levels.append(x)
+        if self.context is not None:
+            x = self.context(x, deep_noise)
+        for up, skip in zip(self.ups, reversed(levels[:-1]), strict=True):
+            x = up(x, skip)
+        return self.head(x, start), levels
 
 
 @torch.no_grad()
