@@ -50,8 +50,12 @@ class Card:
     # Generator.halo() pixels of context (the receptive field), so that tiles equal the whole. A generator with a
     # working size sees the whole picture, its shortest side resized to that many pixels. A generator whose task has no
     # source has neither: it takes vectors [N, channels, 1, 1] and says by Generator.size how large its pictures are.
+    # A network that its config makes deeper or larger than the card says names its own `multiple` and `working_size`
+    # as attributes; they count then.
     tiled: bool = False
     working_size: int | None = None
+    # The tags of two weights, the faithful and the realistic, whose parameters the task may mix (Wang 2018, ESRGAN).
+    mixed: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         ways = int(self.tiled) + (self.working_size is not None)

@@ -17,10 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
+from engine.imaging.hsv import rgb_to_xyv
 from engine.imaging.resize import bicubic, downscaled
 from engine.nn.blocks import Nearest, conv, normalization
 from engine.nn.losses import luma_of, real_or_fake
 from engine.nn.optim import Muon
+from engine.nn.perceptual import Features, perceptual
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ CARD = Card(
     output=Port("rgb", 3, 0.0, 1.0, "the picture four times larger; values may overshoot a little: clamp them"),
     scale=SCALE,
     tiled=True,
+    mixed=("psnr", "gan"),
 )
 
 # The compact flagship. Weights files carry their own config.
@@ -171,8 +174,11 @@ class Discriminator(nn.Module):
 
 class Recipe(BaseRecipe):
     """Phase "psnr": the absolute difference, mostly of the luma, where sharpness is seen and measured; towards its end the
-    root of each patch's mean square, whose best answer is the mean that PSNR asks for, not the median. Phase "gan" (with
-    --set gan=SHARE): the content loss plus 1e-3 times the adversarial loss, as the paper weighs it.
+    root of each patch's mean square, whose best answer is the mean that PSNR asks for, not the median.
+
+    Phase "gan" (with --set gan=SHARE; 1 goes on from weights given to --finetune): the paper's loss, that is the content,
+    mean squares of pixels and (with --set features=FILE) of a frozen network's features, plus 1e-3 times the adversarial
+    loss. Weights trained so are tagged "gan"; the task mixes them with "psnr" ones of the same config.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -182,13 +188,22 @@ class Recipe(BaseRecipe):
         "lr": 0.02,  # Muon, hidden layers
         "adam_lr": 1e-3,  # the others
         "gan": 0.0,  # share of the training in the phase "gan"; 0 trains for fidelity alone
+        "gan_lr": 1e-4,
         "adversarial": 1e-3,
+        "features": "",  # SqueezeNet's file or one of `pincel train features`; "" compares pixels alone
+        "feature_weight": 0.02,  # of all four maps together; they are scaled to a mean square of 1
+        "discriminator": 64,  # filters of the first level, and width of the dense layer: the thesis' numbers
+        "dense": 1024,
     }
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(generator, options)
         self.crop = self.options["patch"] * SCALE
-        self.discriminator = Discriminator(size=self.crop) if self.options["gan"] > 0 else None
+        self.discriminator: Discriminator | None = None
+        self.features: Features | None = None
+        if self.options["gan"] > 0:
+            self.discriminator = Discriminator(self.options["discriminator"], self.options["dense"], self.crop)
+            self.features = Features(self.options["features"]) if self.options["features"] else None
 
     def phases(self) -> tuple[Phase, ...]:
         share = self.options["gan"]
@@ -205,10 +220,9 @@ class Recipe(BaseRecipe):
             (hidden if parameter.ndim == 4 and name.startswith("body") else others).append(parameter)
         if phase.name == "psnr" or self.discriminator is None:
             return {"generator": Muon(hidden, others, self.options["lr"], adam_lr=self.options["adam_lr"])}
-        return {
-            "generator": torch.optim.Adam(self.generator.parameters(), lr=1e-4, betas=(0.9, 0.99)),
-            "discriminator": torch.optim.Adam(self.discriminator.parameters(), lr=1e-4, betas=(0.9, 0.99)),
-        }
+        rate = self.options["gan_lr"]
+        both = {"generator": self.generator, "discriminator": self.discriminator}
+        return {name: torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99)) for name, net in both.items()}
 
     def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
         truth = store.crops(size, self.crop, rng, flip="all").float() / 255
@@ -227,17 +241,25 @@ class Recipe(BaseRecipe):
 
     def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         truth, result = batch["truth"], self.generator(batch["low"])
-        squares = moment.phase.name != "psnr" or moment.phase_progress >= self.options["squares_from"]
-        content = self.content(result, truth, squares)
         if moment.phase.name == "psnr" or self.discriminator is None:
+            content = self.content(result, truth, moment.phase_progress >= self.options["squares_from"])
             update("generator", content)
             return {"content": content.detach()}
         real, fake = self.discriminator(truth), self.discriminator(result.detach())
         judged = real_or_fake(real.float(), True) + real_or_fake(fake.float(), False)
         update("discriminator", judged)
         fooled = real_or_fake(self.discriminator(result).float(), True)
+        scalars = {"pixels": (result.float() - truth).square().mean()}
+        content = scalars["pixels"]
+        if self.features is not None:
+            shown = (result.float().clamp(0, 1), truth)
+            if self.features.space == "xyv":
+                shown = (rgb_to_xyv(shown[0]), rgb_to_xyv(truth))
+            scalars["features"] = perceptual(*self.features.pair(*shown), (0.25,) * 4, squares=True)
+            content = content + self.options["feature_weight"] * scalars["features"]
         update("generator", content + self.options["adversarial"] * fooled)
-        return {"content": content.detach(), "adversarial": fooled.detach(), "discriminator": judged.detach()}
+        scalars |= {"adversarial": fooled, "discriminator": judged}
+        return {name: value.detach() for name, value in scalars.items()}
 
     def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
         low = batch["low"].float()

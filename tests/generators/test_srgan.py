@@ -1,10 +1,15 @@
 """SRGAN: the thesis' and the paper's sizes, receptive fields, tiles, and that it learns."""
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from engine.generators import srgan
 from engine.imaging.resize import bicubic
+from engine.nn.classifier import Classifier
+from engine.nn.perceptual import FORMAT
 from engine.train.recipe import Moment
 from tests.generators.test_contract import measured_radius
 
@@ -103,13 +108,9 @@ def test_it_learns_one_batch_by_heart():
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_the_gan_phase_trains_both_nets():
-    torch.manual_seed(0)
-    recipe = srgan.Recipe(srgan.Generator(**TINY), {"patch": 8, "gan": 0.5})
-    assert [p.name for p in recipe.phases()] == ["psnr", "gan"]
-    phase = recipe.phases()[1]
-    optimizers, seen = recipe.optimizers(phase), []
-    before = {name: [p.detach().clone() for p in net.parameters()] for name, net in recipe.nets().items()}
+def take_steps(recipe, phase, batch, steps):
+    """Train on one batch; what was updated, and the scalars of each step."""
+    optimizers, seen, scalars = recipe.optimizers(phase), [], []
 
     def update(name, loss):
         optimizers[name].zero_grad()
@@ -117,9 +118,59 @@ def test_the_gan_phase_trains_both_nets():
         optimizers[name].step()
         seen.append(name)
 
+    for step in range(steps):
+        scalars.append(recipe.step(batch, update, Moment(phase, step, 0.5, 0.0)))
+    return seen, scalars
+
+
+@pytest.fixture
+def feature_file(tmp_path):
+    """A tiny feature network of our own, by the colour space that it reads."""
+
+    def make(space):
+        torch.manual_seed(3)
+        path = tmp_path / f"{space}.safetensors"
+        config = {"base": 4, "classes": 3, "space": space}
+        save_file(Classifier(**config).state_dict(), path, {"format": FORMAT, "config": json.dumps(config)})
+        return str(path)
+
+    return make
+
+
+GAN = {"patch": 8, "gan": 0.5, "discriminator": 4, "dense": 8}
+
+
+@pytest.mark.parametrize("space", ["", "rgb", "xyv"])
+def test_the_gan_phase_trains_both_nets(feature_file, space):
+    torch.manual_seed(0)
+    recipe = srgan.Recipe(srgan.Generator(**TINY), {**GAN, "features": feature_file(space) if space else ""})
+    assert [p.name for p in recipe.phases()] == ["psnr", "gan"]
+    before = {name: [p.detach().clone() for p in net.parameters()] for name, net in recipe.nets().items()}
+    assert "features" not in recipe.nets()  # frozen: neither trained nor kept in checkpoints
     batch = {"low": torch.rand(2, 3, 8, 8), "truth": torch.rand(2, 3, 32, 32)}
-    scalars = recipe.step(batch, update, Moment(phase, 0, 0.5, 0.0))
+    seen, scalars = take_steps(recipe, recipe.phases()[1], batch, 1)
     assert seen == ["discriminator", "generator"]
-    assert set(scalars) == {"content", "adversarial", "discriminator"}
+    assert set(scalars[0]) == {"pixels", "adversarial", "discriminator"} | ({"features"} if space else set())
     for name, net in recipe.nets().items():
         assert any(not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True)), name
+
+
+def test_the_gan_phase_learns_one_batch_by_heart(feature_file):
+    """Goes on from a net of the first phase (gan=1): pixels and features come nearer, the discriminator sees it."""
+    torch.manual_seed(0)
+    options = {**GAN, "gan": 1, "features": feature_file("rgb"), "gan_lr": 3e-3, "feature_weight": 0.2}
+    recipe = srgan.Recipe(srgan.Generator(**TINY), options)
+    (phase,) = recipe.phases()
+    assert phase.name == "gan"
+    smooth = torch.rand(2, 3, 8, 8)
+    truth = (bicubic(smooth, 32, 32) + 0.2 * torch.sign(torch.rand(2, 1, 32, 32) - 0.5)).clamp(0, 1)
+    _, scalars = take_steps(recipe, phase, {"low": smooth, "truth": truth}, 60)
+    for name in ("pixels", "features", "discriminator"):
+        assert scalars[-1][name] < 0.8 * scalars[0][name], name
+
+
+def test_published_sizes_of_the_discriminator_are_the_defaults():
+    recipe = srgan.Recipe(srgan.Generator(**TINY), {"gan": 0.1, "patch": 64})
+    widths = [m.out_channels for m in recipe.discriminator.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert widths == [64, 64, 128, 128, 256, 256, 512, 512] and recipe.crop == 256
+    assert recipe.options["adversarial"] == 1e-3
