@@ -6,6 +6,7 @@
       OutputError       writing a result: output.*                   exit status 4
       WeightsError      a weights file: weights.*                    exit status 5
       EngineError       the service: engine.*                        exit status 6
+      TrainingError     a training: training.*                       exit status 7
       Cancelled         the user stopped it: cancelled               exit status 130
       InternalError     a fault of ours: internal                    exit status 1
 
@@ -293,6 +294,25 @@ class OutOfMemory(EngineError):
 class Stopping(EngineError):
     code = "engine.stopping"
     remedy = "The engine was asked to stop: start it again with `pincel serve`."
+
+
+# ---- training ----------------------------------------------------------------------------------------------------
+
+
+class TrainingError(PincelError):
+    code = "training.failed"
+    exit_status = 7
+    remedy = "See `pincel train --help`, and stats.jsonl in the run's folder for what happened."
+
+
+class NothingToResume(TrainingError):
+    code = "training.no-checkpoint"
+    remedy = "Name the folder of a run that has a checkpoint.pt with --out, or begin anew without --resume."
+
+
+class Diverged(TrainingError):
+    code = "training.diverged"
+    remedy = "Go on from the last checkpoint with --resume, and with a lower rate (--set lr=...) if it happens again."
 
 
 def _tree(cls):

@@ -1,7 +1,8 @@
 """The training loop, the only one: it knows no generator, only what a recipe says.
 
-Length by steps or by minutes, warm-up and cosine rate, autocast to bfloat16, EMA of the generator, clipping, a guard
-against NaN, atomic checkpoints with everything needed to go on, logs, sample sheets; Ctrl-C saves and ends.
+Length by steps or by minutes, warm-up and cosine rate, autocast to bfloat16, TF32 where the device has it, EMA of the
+generator, clipping, a guard against NaN, atomic checkpoints with everything needed to go on, logs, sample sheets;
+Ctrl-C (and SIGTERM) saves and ends.
 """
 
 from __future__ import annotations
@@ -11,53 +12,26 @@ import copy
 import math
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from engine.client.errors import Diverged
 from engine.train.data import PictureStore
 from engine.train.meters import COUNTS, Meters
-from engine.train.recipe import BaseRecipe, Moment, Phase
+from engine.train.plan import Plan, Standing
+from engine.train.recipe import BaseRecipe, Batch, Moment, Phase
 from engine.train.runs import RunFolder
 
 SHEET = 25  # examples on a sample sheet
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How long and how to train. Exactly one of steps and minutes is set."""
-
-    steps: int | None = None
-    minutes: float | None = None
-    batch: int = 16
-    seed: int = 0
-    device: str = "cpu"
-    bf16: bool = True
-    compile: bool = False  # torch.compile the generator: a minute to start, 1.2 times as fast here
-    warmup: int = 100  # steps
-    final_rate: float = 0.001  # of the peak
-    ema: float = 0.999
-    clip: float = 1.0  # largest gradient norm of a net; 0 leaves gradients alone
-    log_every: int = 50
-    sample_every: int = 1000
-    save_every_s: float = 120.0
-    score_every: int = 0  # steps between held-out scores; 0 measures at the end alone
-    patience: int = 20  # bad (not finite) updates in a row before the training is given up
-
-    def __post_init__(self) -> None:
-        if (self.steps is None) == (self.minutes is None):
-            raise ValueError("give either steps or minutes")
-
-
-class Diverged(RuntimeError):
-    """Too many updates in a row were not finite."""
-
-
 class Loop:
-    """One training. After run(), `ema` is the net to publish, `step` and `seconds` are what it took."""
+    """One training. After run(), `ema` is the net to publish, `step` and `seconds` are what it took, `figures` the last
+    held-out ones, and `stopped` says whether it was interrupted.
+    """
 
     def __init__(
         self,
@@ -67,10 +41,17 @@ class Loop:
         plan: Plan,
         heldout: PictureStore | None = None,
         report: Callable[[str], None] = print,
+        live: Callable[[Standing], None] | None = None,
     ) -> None:
         self.recipe, self.store, self.heldout, self.folder, self.plan = recipe, store, heldout, folder, plan
-        self.report = report
+        self.report, self.live = report, live
         self.device = torch.device(plan.device)
+        if (
+            self.device.type == "cuda"
+        ):  # fixed sizes and tolerant losses: the fastest kernels, TF32 where there is no bf16
+            torch.backends.cudnn.benchmark = True
+            torch.set_float32_matmul_precision("high")
+            torch.backends.cudnn.allow_tf32 = True
         torch.manual_seed(plan.seed)
         self.rng = torch.Generator().manual_seed(plan.seed)
         self.nets = {
@@ -87,7 +68,8 @@ class Loop:
         self._interval, self._epoch = Meters(), Meters()  # since the last line of the log; since the epoch began
         self._counts: dict[str, dict[str, float]] = {"recent": {}, "whole": {}}  # the discriminator's confusion matrix
         self._bad_in_a_row = 0
-        self._stop = False
+        self.stopped = False
+        self.figures: dict[str, float] = {}
         self._phase: Phase | None = None
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
 
@@ -96,18 +78,7 @@ class Loop:
     @property
     def progress(self) -> float:
         """0..1 through the whole training."""
-        done = self.step / self.plan.steps if self.plan.steps else self.seconds / (60 * (self.plan.minutes or 1))
-        return min(1.0, done)
-
-    def _moment(self) -> Moment:
-        phases, progress = self.recipe.phases(), self.progress
-        total, start = sum(p.share for p in phases), 0.0
-        for phase in phases:
-            share = phase.share / total
-            if progress < start + share or phase is phases[-1]:
-                return Moment(phase, self.step, progress, min(1.0, (progress - start) / share))
-            start += share
-        raise AssertionError("a recipe has at least one phase")
+        return self.plan.progress(self.step, self.seconds)
 
     def _enter(self, phase: Phase) -> None:
         """Fresh optimizers when a phase begins; each group remembers its peak rate."""
@@ -120,9 +91,7 @@ class Loop:
                 group["peak"] = group["lr"]
 
     def _set_rate(self, moment: Moment) -> None:
-        warm = min(1.0, (self.step - self._phase_start + 1) / max(1, self.plan.warmup))
-        cosine = 0.5 * (1 + math.cos(math.pi * moment.phase_progress))
-        rate = warm * (self.plan.final_rate + (1 - self.plan.final_rate) * cosine)
+        rate = self.plan.rate(moment, self.step - self._phase_start)
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
@@ -140,7 +109,7 @@ class Loop:
             self.skipped += 1
             self._bad_in_a_row += 1
             if self._bad_in_a_row > self.plan.patience:
-                raise Diverged(f"{self._bad_in_a_row} updates in a row were not finite (step {self.step})")
+                raise Diverged(f"{self._bad_in_a_row} updates in a row were not finite (step {self.step}).")
             return
         self._bad_in_a_row = 0
         optimizer.step()
@@ -200,58 +169,85 @@ class Loop:
     # ---- the run -----------------------------------------------------------------------------------------------
 
     def run(self) -> nn.Module:
-        """Train to the plan's end or to Ctrl-C; returns the EMA generator, in eval mode."""
-        plan, before = self.plan, signal.getsignal(signal.SIGINT)
+        """Train to the plan's end or to Ctrl-C; returns the EMA generator, in eval mode. Raises Diverged."""
         fixed = self.recipe.batch(self.store, SHEET, torch.Generator().manual_seed(1234))
-        last = last_save = time.monotonic()
-        logged = (self.step, last)
-
-        def stop(*_: object) -> None:
-            self._stop = True
-            signal.signal(signal.SIGINT, before)  # a second Ctrl-C ends at once
-
-        with contextlib.suppress(ValueError):  # not the main thread: whoever runs us handles signals
-            signal.signal(signal.SIGINT, stop)
         try:
-            while self.progress < 1 and not self._stop:
-                moment = self._moment()
-                self._enter(moment.phase)
-                self._set_rate(moment)
-                batch = self.recipe.batch(self.store, plan.batch, self.rng)
-                with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=plan.bf16):
-                    scalars = self.recipe.step(batch, self._update, moment)
-                self._average()
-                self._interval.add(scalars)
-                self._epoch.add(scalars)
-                self.step += 1
-                if self.step % self.epoch_steps == 0:
-                    self._end_epoch()
-                now = time.monotonic()
-                self.seconds, last = self.seconds + now - last, now
-                if self.step % plan.log_every == 0:
-                    rate = (self.step - logged[0]) / (now - logged[1])
-                    logged = (self.step, now)
-                    self._log(rate)
-                if self.step % plan.sample_every == 0:
-                    self._sample(fixed)
-                if plan.score_every and self.step % plan.score_every == 0:
-                    self._score()
-                if now - last_save > plan.save_every_s:
-                    self.folder.save(self.state())
-                    last_save = now
+            with self._interruptible():
+                self._train(fixed)
         finally:
-            with contextlib.suppress(ValueError):
-                signal.signal(signal.SIGINT, before)
             if self._bad_in_a_row == 0 and self._phase is not None:
                 self.folder.save(self.state())
-        if not self._stop:
-            if self.step % plan.log_every:
-                self._log((self.step - logged[0]) / (time.monotonic() - logged[1]))
+        if not self.stopped:
+            if self.step != self._logged[0]:
+                self._log()
             if self.step % self.epoch_steps:
                 self._end_epoch()
             self._score()
         self._sample(fixed)
+        self.folder.plots(always=True)
         return self.ema
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Inside, the first SIGINT or SIGTERM asks the training to stop after its step; a second one ends at once."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def give_back() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+        def stop(*_: object) -> None:
+            self.stopped = True
+            give_back()
+
+        try:
+            for number in before:
+                signal.signal(number, stop)
+        except ValueError:  # not the main thread: whoever runs us handles signals
+            yield
+            return
+        try:
+            yield
+        finally:
+            give_back()
+
+    def _train(self, fixed: Batch) -> None:
+        plan, last = self.plan, time.monotonic()
+        saved = sampled = last
+        self._logged = (self.step, last)
+        while self.progress < 1 and not self.stopped:
+            moment = plan.moment(self.recipe.phases(), self.step, self.seconds)
+            self._enter(moment.phase)
+            self._set_rate(moment)
+            batch = self.recipe.batch(self.store, plan.batch, self.rng)
+            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=plan.bf16):
+                scalars = self.recipe.step(batch, self._update, moment)
+            self._average()
+            self._interval.add(scalars)
+            self._epoch.add(scalars)
+            self.step += 1
+            if self.step % self.epoch_steps == 0:
+                self._end_epoch()
+            now = time.monotonic()
+            self.seconds, last = self.seconds + now - last, now
+            if self.live is not None:
+                self.live(Standing(self.step, plan.steps, self.progress, self._left(), moment.phase.name))
+            if self.step % plan.log_every == 0 or now - self._logged[1] > plan.log_every_s:
+                self._log()
+            if self.step % plan.sample_every == 0 if plan.sample_every else now - sampled > plan.sample_every_s:
+                self._sample(fixed)
+                sampled = time.monotonic()
+            if plan.score_every and self.step % plan.score_every == 0:
+                self._score()
+            if now - saved > plan.save_every_s:
+                self.folder.save(self.state())
+                saved = now
+
+    # ---- what is written on the way ----------------------------------------------------------------------------
+
+    def _left(self) -> float:
+        """Seconds to the end, at the pace so far."""
+        return self.seconds * (1 / max(self.progress, 1e-6) - 1)
 
     def _end_epoch(self) -> None:
         """An epoch: as many steps as it takes to draw as many examples as there are pictures."""
@@ -259,8 +255,10 @@ class Loop:
         if values:
             self.folder.log_epoch(self.step / self.epoch_steps, self.step, values)
 
-    def _log(self, rate: float) -> None:
-        values = self._interval.take()
+    def _log(self) -> None:
+        values, now = self._interval.take(), time.monotonic()
+        rate = (self.step - self._logged[0]) / max(now - self._logged[1], 1e-9)
+        self._logged = (self.step, now)
         for name, count in values.items():
             if name.startswith(COUNTS):
                 for counts in self._counts.values():
@@ -268,24 +266,23 @@ class Loop:
         group = next(iter(self._optimizers.values())).param_groups[0]
         self.folder.log(self.step, {**values, "rate": group["lr"], "steps_per_s": rate, "seconds": self.seconds})
         shown = "  ".join(f"{k} {v:.5f}" for k, v in values.items() if not k.startswith(COUNTS))
-        left = self.seconds * (1 / max(self.progress, 1e-6) - 1)
-        self.report(
-            f"step {self.step}  {shown}  {rate:.2f} steps/s  {100 * self.progress:.1f} %  {left / 60:.1f} min left"
-        )
+        pace = f"{rate:.2f} steps/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.2f} s/step"
+        self.report(f"step {self.step}  {shown}  {pace}  {100 * self.progress:.1f} %  {self._left() / 60:.1f} min left")
 
-    def _sample(self, fixed: dict[str, Tensor]) -> None:
+    def _sample(self, fixed: Batch) -> None:
         with torch.no_grad(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.plan.bf16):
             sheet = self.recipe.sheet(self.ema, fixed)
         self.folder.sheet(self.step, sheet)
         if self._counts["recent"]:
             self.folder.matrices(self.step, self._counts["recent"], self._counts["whole"])
             self._counts["recent"] = {}
+        self.folder.plots()
 
     def _score(self) -> None:
         if self.heldout is None:
             return
         with torch.no_grad():
-            figures = self.recipe.score(self.ema, self.heldout)
-        if figures:
-            self.folder.log(self.step, {f"heldout/{k}": v for k, v in figures.items()})
-            self.report(f"step {self.step}  held out: " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+            self.figures = self.recipe.score(self.ema, self.heldout)
+        if self.figures:
+            self.folder.log(self.step, {f"heldout/{k}": v for k, v in self.figures.items()})
+            self.report(f"step {self.step}  held out: " + "  ".join(f"{k} {v:.3f}" for k, v in self.figures.items()))

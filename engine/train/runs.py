@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -14,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.client.errors import NothingToResume, NotWritable
 from engine.train.confusion import confusion_picture
+from engine.train.plots import draw
 
 
 def write_atomically(path: Path, write: Any) -> None:
@@ -40,21 +43,32 @@ def mosaic(pictures: Tensor, columns: int) -> np.ndarray:
 
 
 class RunFolder:
-    """The folder of one run: run.json, stats.jsonl, epochs.jsonl, checkpoint.pt, samples/, confusion/, and TensorBoard's
-    events if it is installed.
+    """The folder of one run: run.json, stats.jsonl, epochs.jsonl, checkpoint.pt, samples/, confusion/, losses-by-*.png,
+    and TensorBoard's events; the last two with the packages of `pincel[train]`.
     """
 
-    def __init__(self, path: str | Path, tensorboard: bool = True) -> None:
+    def __init__(self, path: str | Path, tensorboard: bool = True, plots: bool = True) -> None:
         self.path = Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NotWritable(f"The run's folder {path} cannot be made: {error.strerror}.") from error
         self.checkpoint = self.path / "checkpoint.pt"
+        self.notices: list[str] = []  # what is left out, and why
         self._board: Any = None
+        self._plots, self._plotted = plots, time.monotonic()
         if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:  # an optional extra: stats.jsonl holds the same scalars
-                return
-            self._board = SummaryWriter(str(self.path / "tensorboard"))
+                self.notices.append(
+                    "Nothing is written for TensorBoard, it is not installed: pip install 'pincel[train]'."
+                )
+            else:
+                self._board = SummaryWriter(str(self.path / "tensorboard"))
+        if plots and importlib.util.find_spec("matplotlib") is None:
+            self._plots = False
+            self.notices.append("No curves are drawn, matplotlib is not installed: pip install 'pincel[train]'.")
 
     def describe(self, facts: Mapping[str, Any]) -> None:
         """run.json: how to repeat this run."""
@@ -98,6 +112,24 @@ class RunFolder:
             self._board.add_image("confusion", picture, step, dataformats="HWC")
         return path
 
+    def plots(self, always: bool = False) -> None:
+        """Draw losses-by-step.png and losses-by-epoch.png anew, at most every half minute unless always."""
+        now = time.monotonic()
+        if not self._plots or (now - self._plotted < 30 and not always):
+            return
+        self._plotted = now
+        for source, key in (("stats.jsonl", "step"), ("epochs.jsonl", "epoch")):
+            picture = draw(self.path / source, key)
+            if picture is not None:
+                target = self.path / f"losses-by-{key}.png"
+                write_atomically(target, lambda p, data=picture: p.write_bytes(data))
+
+    def hyperparameters(self, chosen: Mapping[str, Any], figures: Mapping[str, float]) -> None:
+        """A row of TensorBoard's HParams table."""
+        if self._board is not None:
+            plain = {k: v if isinstance(v, bool | int | float | str) else json.dumps(v) for k, v in chosen.items()}
+            self._board.add_hparams(plain, {f"heldout/{k}": v for k, v in figures.items()}, run_name=".")
+
     def _picture(self, path: Path, array: np.ndarray) -> None:
         from PIL import Image
 
@@ -109,8 +141,13 @@ class RunFolder:
         write_atomically(self.checkpoint, lambda p: torch.save(dict(state), p))
 
     def load(self, device: torch.device) -> dict[str, Any]:
-        """The last checkpoint. Read with weights_only: a checkpoint is data, never code."""
-        state: dict[str, Any] = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        """The last checkpoint. Read with weights_only: a checkpoint is data, never code. Raises NothingToResume."""
+        try:
+            state: dict[str, Any] = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        except FileNotFoundError:
+            raise NothingToResume(f"There is no checkpoint in {self.path}.") from None
+        except Exception as error:  # torch raises what it likes over a damaged file
+            raise NothingToResume(f"The checkpoint in {self.path} is damaged: {str(error).splitlines()[0]}.") from error
         return state
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from engine.client import errors
 from tests.house.tree import ROOT, files, sources, tree
 
-CODE = re.compile(r"(?:input|option|output|weights|engine)\.[a-z]+(?:-[a-z]+)*")
+CODE = re.compile(r"(?:input|option|output|weights|engine|training)\.[a-z]+(?:-[a-z]+)*")
 NAMES = {f"engine.{ending}" for ending in ("json", "log", "lock", "sock")}  # files that look like codes
 
 
@@ -26,7 +26,8 @@ def test_every_class_has_a_code_of_its_own():
 
 def test_a_branch_has_one_exit_status():
     """Scripts rely on these numbers: they never change."""
-    branches = {"option": 2, "input": 3, "output": 4, "weights": 5, "engine": 6, "internal": 1, "cancelled": 130}
+    branches = {"option": 2, "input": 3, "output": 4, "weights": 5, "engine": 6, "training": 7}
+    branches |= {"internal": 1, "cancelled": 130}
     for cls in classes():
         assert cls.exit_status == branches[cls.code.partition(".")[0]], cls
 
@@ -49,6 +50,7 @@ def test_codes_in_the_sources_are_declared(path):
 def test_codes_in_the_pages_are_declared():
     for path in files():
         if path.suffix == ".md":
-            for found in re.findall(r"`((?:input|option|output|weights)\.[a-z-]+)`", (ROOT / path).read_text("utf-8")):
+            text = (ROOT / path).read_text("utf-8")
+            for found in re.findall(r"`((?:input|option|output|weights|training)\.[a-z-]+)`", text):
                 known = found in errors.catalogue() or found.endswith((".jpg", ".png", ".tif", ".py", ".md"))
                 assert known, f"{path}: {found}"

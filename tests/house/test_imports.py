@@ -22,7 +22,7 @@ RULES: dict[str, tuple[str, str]] = {
     "files": ("tasks imaging", "numpy PIL tifffile imagecodecs"),
     "server": ("tasks store paths", "zmq numpy torch"),
     "api": ("tasks store files server paths generators", "torch numpy PIL"),
-    "train": ("generators store imaging nn tasks paths", "torch numpy PIL safetensors tensorboard skimage"),
+    "train": ("generators store imaging nn tasks paths", "torch numpy PIL safetensors tensorboard matplotlib rich skimage"),
     "demo": ("api cli", "numpy PIL skimage rich"),
     "cli": ("api files server store tasks train paths", "typer rich torch"),
     "__init__": ("api", ""),

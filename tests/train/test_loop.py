@@ -23,7 +23,7 @@ def loop_in(folder, store, options=None, heldout=None, **plan):
     torch.manual_seed(0)
     recipe = ToyRecipe(ToyNet(), options)
     plan = {"steps": 20, "batch": 4, "warmup": 2, "bf16": False, "log_every": 5, "sample_every": 10, **plan}
-    return Loop(recipe, store, RunFolder(folder, tensorboard=False), Plan(**plan), heldout, report=lambda line: None)
+    return Loop(recipe, store, RunFolder(folder, tensorboard=False, plots=False), Plan(**plan), heldout, report=lambda line: None)
 
 
 def test_a_plan_has_one_length():
@@ -64,6 +64,14 @@ def test_it_learns_and_the_average_follows(tmp_path, store):
     )
 
 
+def tensors(value):
+    """All tensors in nested dicts and lists."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return [t for v in inner for t in tensors(v)]
+
+
 def test_resuming_is_equal_to_the_bit(tmp_path, store):
     whole = loop_in(tmp_path / "whole", store)
     whole.run()
@@ -74,7 +82,7 @@ def test_resuming_is_equal_to_the_bit(tmp_path, store):
 
         def stopping(batch, update, moment, first=first, step=step, stop=stop):
             if moment.step == stop - 1:
-                first._stop = True  # as Ctrl-C does
+                first.stopped = True  # as Ctrl-C does
             return step(batch, update, moment)
 
         first.recipe.step = stopping
@@ -85,8 +93,11 @@ def test_resuming_is_equal_to_the_bit(tmp_path, store):
         second.resume()
         second.run()
         assert second.step == 20
-        for a, b in zip(whole.ema.state_dict().values(), second.ema.state_dict().values(), strict=True):
-            assert torch.equal(a, b)
+        one, other = whole.state(), second.state()
+        assert one["recipe"] == other["recipe"] != {"seen": 1.0}
+        for part in ("ema", "nets", "optimizers", "rng", "torch_rng"):
+            for a, b in zip(tensors(one[part]), tensors(other[part]), strict=True):
+                assert torch.equal(a, b)
 
 
 def test_single_bad_losses_are_skipped_and_many_end_the_training(tmp_path, store):

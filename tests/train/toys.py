@@ -29,6 +29,13 @@ class ToyRecipe(BaseRecipe):
     def __init__(self, generator, options=None):
         super().__init__(generator, options)
         self.moments, self.rates = [], []
+        self.seen = 1.0  # a running mean of the loss, which the next step depends on
+
+    def state(self):
+        return {"seen": self.seen}
+
+    def load_state(self, state):
+        self.seen = state["seen"]
 
     def optimizers(self, phase):
         self.optimizer = torch.optim.Adam(self.generator.parameters(), lr=1e-2 if phase.name == "first" else 5e-3)
@@ -40,10 +47,12 @@ class ToyRecipe(BaseRecipe):
     def step(self, batch, update, moment):
         self.moments.append(moment)
         self.rates.append(self.optimizer.param_groups[0]["lr"])
-        noise = 0.01 * torch.randn_like(batch["x"])  # draws on torch's own randomness, which a resume must restore
+        noise = 0.01 * self.seen * torch.randn_like(batch["x"])  # draws on torch's own randomness, which a resume must restore
         loss = (self.generator(batch["x"] + noise).float() - (1 - batch["x"])).square().mean()
         if moment.step in self.options["poison"]:
             loss = loss * float("nan")
+        else:
+            self.seen = 0.9 * self.seen + 0.1 * float(loss.detach())
         update("generator", loss)
         return {"loss": loss.detach()}
 
