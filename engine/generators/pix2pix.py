@@ -72,7 +72,8 @@ class Generator(UNet):
 
     deepest_norm: batch norm in the deepest level too, as the thesis has it (the paper's errata leave it out, since it
     wipes out a level of a single pixel in batches of one). added: the output is added to the picture before the tanh.
-    deviation: of the normal values that convolutions start from, 0 for torch's own start.
+    deviation: of the normal values that convolutions start from, 0 for torch's own start. working_size: the shortest side
+    that the task gives it, 0 for the card's.
     """
 
     def __init__(
@@ -87,11 +88,12 @@ class Generator(UNet):
         deepest_norm: bool = True,
         added: bool = False,
         deviation: float = 0.02,
+        working_size: int = 0,
     ) -> None:
         super().__init__(
             3, 3, base, depth, max_filters, upsample, residual, dropout, context, deepest_norm=deepest_norm
         )
-        self.added = added
+        self.added, self.working_size = added, working_size
         _start(self, deviation)
 
     def forward(self, rgb: Tensor) -> Tensor:
@@ -119,9 +121,9 @@ class Discriminator(PatchGAN):
         if layout not in ("thesis", "paper"):
             raise ValueError(f"layout must be 'thesis' or 'paper', not {layout!r}")
         if layout == "thesis":
-            super().__init__(6, (base, 2 * base, 2 * base, 2 * base), (2, 2, 2, 2), last_padding="same")
+            super().__init__(6, (base, 2 * base, 2 * base, 2 * base), (2, 2, 2, 2), last_padding=(1, 2))  # "same"
         else:
-            super().__init__(6, (base, 2 * base, 4 * base, 8 * base), (2, 2, 2, 1), last_padding=1)
+            super().__init__(6, (base, 2 * base, 4 * base, 8 * base))
         _start(self, deviation)
 
     def forward(self, picture: Tensor, grey: Tensor) -> Tensor:  # type: ignore[override]

@@ -72,7 +72,8 @@ class Generator(UNet):
     """Y, noise and hints -> U and V. Every size is a parameter of UNet; the defaults are the thesis' network.
 
     saturation and temperature: factors on the output and on the noise (the truncation trick of Brock 2018), chosen after
-    training on validation pictures that were set aside from the training set.
+    training on validation pictures that were set aside from the training set. working_size: the shortest side that the
+    task gives it, 0 for the card's.
     """
 
     def __init__(
@@ -86,11 +87,12 @@ class Generator(UNet):
         context: bool = False,
         saturation: float = 1.0,
         temperature: float = 1.0,
+        working_size: int = 0,
     ) -> None:
         super().__init__(
             IN_CHANNELS, 2, base, depth, max_filters, upsample, residual, dropout, context, deep_noise=True
         )
-        self.saturation, self.temperature = saturation, temperature
+        self.saturation, self.temperature, self.working_size = saturation, temperature, working_size
 
     def forward(self, y: Tensor, noise: Tensor, hints: Tensor) -> Tensor:
         """y [N, 1, H, W] in [0, 1], noise [N, 1, H, W], hints [N, 3, H, W] in [-1, 1] -> uv [N, 2, H, W] in [-1, 1]."""
@@ -112,7 +114,7 @@ class Discriminator(PatchGAN):
     """
 
     def __init__(self, base: int = 64) -> None:
-        super().__init__(3, (base, 2 * base, 4 * base), kernel=3, last_padding=0)
+        super().__init__(3, (base, 2 * base, 4 * base), kernel=3, last_padding=(0, 0))
 
     def forward(self, uv: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
         return super().forward(torch.cat((uv, 2.0 * y - 1.0), 1))

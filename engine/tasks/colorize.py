@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.client.errors import HintsInvalid, HintsSize, MaskSize, OutOfMemory, WeightsNotFinite
+from engine.client.errors import HintsInvalid, HintsSize, MaskSize, OptionError, OutOfMemory, WeightsNotFinite
 from engine.client.options import SEED_MAX
 from engine.imaging import alpha as transparency
 from engine.imaging import colour, hints, resize
@@ -38,7 +38,8 @@ def run(
 
     hints: as large as the source, with alpha: the colours wanted where alpha is above 0. mask: as large as the source; its
     first channel (or its alpha, if it has one) says how far the new colours apply, 0 leaves a pixel's bytes as they are.
-    Raises the errors of convert.check, HintsSize, HintsInvalid, MaskSize.
+    Raises the errors of convert.check, HintsSize, HintsInvalid, MaskSize; OptionError for variants of a network without
+    seeds.
     """
     convert.check(source)
     _check_extras(source, hints, mask)
@@ -46,6 +47,7 @@ def run(
     reporter.plan = {"load": 20, "read": 5, "net": 10 * len(seeds), "blend": 5 * len(seeds)}
     with reporter.phase("load"):
         model = models.get("colorize", values["generator"])
+    notices = _check_conditions(model, values, hints)
     with reporter.phase("read"):
         view = _WorkingView(source, hints, model)
     pictures = []
@@ -54,7 +56,6 @@ def run(
             chroma = view.chroma(model, seed)
         with reporter.phase("blend", len(list(_bands(source)))) as done:
             pictures.append(_blend(source, mask, view, chroma * values["saturation"], values, done))
-    notices = []
     if source.icc and not pictures[0].icc:
         notices.append("The grey colour profile was left out: the result is in colour and counts as sRGB.")
     info = model.info() | {"seeds": seeds, "seconds": reporter.seconds, "notices": notices}
@@ -79,6 +80,25 @@ def _check_extras(source: Picture, hints: Picture | None, mask: Picture | None) 
             )
 
 
+def _check_conditions(model: Model, values: dict[str, Any], hints: Picture | None) -> list[str]:
+    """Refuses what the network cannot follow and somebody would wait for; notices of what changes nothing."""
+    ports = {port.name for port in model.card.inputs}
+    if hints is not None and "hints" not in ports:
+        raise HintsInvalid(
+            f"The network {model.name} follows no hints.",
+            "Leave the hints out, or choose a generator that takes them, such as the default one.",
+        )
+    if "noise" in ports:
+        return []
+    if values["variants"] > 1:
+        raise OptionError(
+            f"{model.name} knows one colouring of a picture: variants must be 1, not {values['variants']}.",
+            "Ask for one variant, or choose a generator with seeds, such as the default one.",
+            option="variants",
+        )
+    return [f"{model.name} has no seeds: every seed gives these colours."] if values["seed"] else []
+
+
 class _WorkingView:
     """What the network sees: luma and hint planes at the working size; and the larger luma that guides the upsampling."""
 
@@ -97,11 +117,11 @@ class _WorkingView:
     def chroma(self, model: Model, seed: int) -> Tensor:
         """The network's UV [1, 2, h, w] in natural units for one seed."""
         # Made for the padded size: a repeated last row would be no noise but a stripe that the net takes for meaning.
-        multiple = model.card.multiple
+        multiple = model.multiple
         sides = [-(-side // multiple) * multiple for side in (self.height, self.width)]
         noise = torch.randn(1, 1, *sides, generator=torch.Generator().manual_seed(seed))
         ports = {"y": self.luma, "noise": noise, "hints": self.hints, "rgb": self.luma.expand(-1, 3, -1, -1)}
-        inputs = [pad_to(ports[port.name], model.card.multiple) for port in model.card.inputs]
+        inputs = [pad_to(ports[port.name], multiple) for port in model.card.inputs]
         try:
             out = model(*inputs)[..., : self.height, : self.width]
         except (MemoryError, RuntimeError) as error:

@@ -17,8 +17,9 @@ from engine.tasks import frames
 from engine.tasks.base import Picture
 from tests.server.harness import ROOT, EngineProcess
 
-JOBS = {
+JOBS = {  # the task, and what is special
     "colorize": {"seed": 7, "saturation": 1.2},
+    "colorize with pix2pix": {"generator": "pix2pix.photos", "strength": 0.9},
     "upscale": {"scale": 2.5},
 }
 
@@ -94,9 +95,9 @@ def by_stdlib(service, task, source, options, monkeypatch):
         return frames.to_picture(job.result[0]).array
 
 
-@pytest.mark.parametrize("task", JOBS)
-def test_the_same_bytes_through_every_door(service, source, task, monkeypatch):
-    options = JOBS[task]
+@pytest.mark.parametrize("job", JOBS)
+def test_the_same_bytes_through_every_door(service, source, job, monkeypatch):
+    task, options = job.split()[0], JOBS[job]
     with Engine() as engine:
         expected = getattr(engine, task)(source, **options).picture.array
     assert np.array_equal(command_line(service, task, source, options, "local"), expected)

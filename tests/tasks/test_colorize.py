@@ -183,3 +183,38 @@ def test_a_grey_profile_is_left_out_and_said_so(engine, grey):
     assert result.picture.icc == b"" and "profile" in result.info["notices"][0]
     kept = engine.colorize(Picture(np.repeat(grey[..., None], 3, 2), icc=b"an RGB profile"))
     assert kept.picture.icc == b"an RGB profile" and kept.info["notices"] == []
+
+
+def test_a_network_without_seeds_and_hints_says_so(engine, grey):
+    plain = engine.colorize(grey, generator="pix2pix.photos")
+    assert plain.info["generator"] == "pix2pix.photos" and plain.info["notices"] == []
+    assert np.array_equal(np.rint(luma(plain.array)), grey) and np.ptp(plain.array.astype(int), axis=2).max() > 5
+    seeded = engine.colorize(grey, generator="pix2pix", seed=7)
+    assert np.array_equal(seeded.array, plain.array)
+    assert "every seed gives these colours" in seeded.info["notices"][0]
+    with pytest.raises(errors.OptionError, match="variants must be 1") as caught:
+        engine.colorize(grey, generator="pix2pix.photos", variants=2)
+    assert caught.value.detail == {"option": "variants"}
+    hints = np.zeros((*grey.shape, 4), np.uint8)
+    with pytest.raises(errors.HintsInvalid, match="follows no hints"):
+        engine.colorize(grey, generator="pix2pix.photos", hints=hints)
+
+
+def test_a_network_of_another_size_names_its_own_multiple_and_working_size(grey, tmp_path, monkeypatch):
+    """Trained with --config depth=6 --config working_size=128, say: the task follows the network, not the card."""
+    import torch
+
+    from engine.generators import pix2pix
+    from engine.store import weights
+    from engine.store.header import Header
+
+    sizes = {"base": 2, "depth": 6, "max_filters": 4, "working_size": 70}
+    network, card, seen = pix2pix.Generator(**sizes), pix2pix.CARD, []
+    header = Header("pix2pix", "deep", card.task, "deep", card.thesis, "MIT", sizes, [{"pack": "none"}])
+    weights.write(tmp_path / "pix2pix.deep.safetensors", network, header)
+    monkeypatch.setenv("PINCEL_MODELS", str(tmp_path))
+    forward = pix2pix.Generator.forward
+    monkeypatch.setattr(pix2pix.Generator, "forward", lambda net, rgb: (seen.append(rgb.shape), forward(net, rgb))[1])
+    with Engine() as engine:
+        assert engine.colorize(grey, generator="pix2pix.deep").array.shape == (*grey.shape, 3)
+    assert seen == [torch.Size([1, 3, 128, 128])]  # 70 x 94 in multiples of 64
