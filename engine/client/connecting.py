@@ -50,6 +50,11 @@ class Connecting:
             if link is not None or time.monotonic() >= end:
                 return link
 
+    @property
+    def starting(self):
+        """Whether an engine was started and is being waited for."""
+        return self._starting is not None
+
     def close(self):
         """Give up. A started engine goes on."""
         if self._dealer is not None:

@@ -55,12 +55,18 @@ def command(environ=None):
     """The command that starts the engine, as a list. Raises EngineStart where none is known.
 
     In order: $PINCEL_ENGINE (a program with arguments), what record_command wrote beside this file and then in the
-    state folder, `pincel` in PATH or ~/.local/bin. `serve` is put behind it.
+    state folder, `pincel` in PATH or ~/.local/bin. `serve` is put behind it. From a sandbox none can be started.
     """
     environ = os.environ if environ is None else environ
     given = environ.get("PINCEL_ENGINE")
     if given:
         return [*([given] if os.path.exists(given) else shlex.split(given, posix=os.name == "posix")), "serve"]
+    cage = sandbox(environ)
+    if cage:
+        raise EngineStart(
+            "No engine is running, and a program inside a %s cannot start one outside." % cage,
+            "Run `pincel serve` in a terminal, then try again.",
+        )
     for folder in (os.path.dirname(os.path.abspath(__file__)), state_folder(environ)):
         try:
             with open(os.path.join(folder, COMMAND_FILE), encoding="utf-8") as file:
@@ -77,6 +83,15 @@ def command(environ=None):
         "The program `pincel` was not found.",
         "Install Pincel, or set PINCEL_ENGINE to the full path of its `pincel` command.",
     )
+
+
+def sandbox(environ=None):
+    """What keeps this process from starting programs outside: "flatpak", "snap" or ""."""
+    environ = os.environ if environ is None else environ
+    if os.path.exists("/.flatpak-info") or environ.get("FLATPAK_ID"):
+        return "flatpak"
+    # Snaps of terminals and code editors leave SNAP behind in what they start, and are not confined.
+    return "snap" if environ.get("SNAP_NAME") in ("gimp", "krita") else ""
 
 
 def clean_environment(environ=None):
