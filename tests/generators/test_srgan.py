@@ -47,6 +47,9 @@ def test_the_thesis_sizes():
     assert widths == [64, 64, 128, 128, 256, 256, 512, 512]
     assert strides == [1, 2] * 4
     assert sum(isinstance(m, torch.nn.BatchNorm2d) for m in judge.modules()) == 7
+    dense = [(m.in_features, m.out_features) for m in judge.modules() if isinstance(m, torch.nn.Linear)]
+    assert dense == [(16 * 16 * 512, 1024), (1024, 1)]
+    assert {m.negative_slope for m in judge.modules() if isinstance(m, torch.nn.LeakyReLU)} == {0.2}
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "shuffle", "direct"])

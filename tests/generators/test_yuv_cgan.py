@@ -5,6 +5,7 @@ import torch
 
 from engine.generators import yuv_cgan
 from engine.imaging import colour
+from tests.generators.facts import receptive_field
 
 SMALL = {**yuv_cgan.CONFIG, "base": 8, "max_filters": 32, "depth": 4, "residual": [0, 1, 1, 1]}
 
@@ -28,6 +29,20 @@ def test_the_default_is_the_thesis_network_for_256():
     assert sum(p.numel() for p in net.parameters()) == 54_414_530
     assert any(isinstance(m, torch.nn.ConvTranspose2d) for m in net.modules())
     assert sum(m.p > 0 for m in net.modules() if isinstance(m, torch.nn.Dropout)) == 3
+    assert [d.conv.out_channels for d in net.downs] == [64, 128, 256, 512, 512, 512, 512, 512]
+    assert {d.conv.stride for d in net.downs} == {u.conv.stride for u in net.ups} == {(2, 2)}
+    assert all(isinstance(u.norm, torch.nn.BatchNorm2d) for u in net.ups)
+
+
+def test_the_discriminator_is_that_of_the_thesis():
+    judge = yuv_cgan.Discriminator()
+    convolutions = [m for m in judge.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [m.out_channels for m in convolutions] == [64, 128, 256, 1] and convolutions[0].in_channels == 3
+    assert {m.kernel_size for m in convolutions} == {(3, 3)}
+    assert [m.stride for m in convolutions] == [(2, 2)] * 3 + [(1, 1)]
+    assert sum(isinstance(m, torch.nn.BatchNorm2d) for m in judge.modules()) == 2
+    small = yuv_cgan.Discriminator(2).eval()
+    assert receptive_field(lambda x: small(x[:, :2], x[:, 2:]), 3, 256) == (31, 31)
 
 
 @pytest.mark.parametrize("upsample", ["transpose", "bilinear"])

@@ -85,6 +85,28 @@ def test_yuv_equals_scikit_image_and_comes_back():
     assert torch.equal(colour.luma(rgb), yuv[:, :1])
 
 
+# The analog BT.601 form's matrix applied to the colour bars, as printed for RGB-YUV conversion: name, RGB, YUV.
+BARS = """
+white    1 1 1   1.000  0.000  0.000
+yellow   1 1 0   0.886 -0.436  0.100
+cyan     0 1 1   0.701  0.147 -0.615
+green    0 1 0   0.587 -0.289 -0.515
+magenta  1 0 1   0.413  0.289  0.515
+red      1 0 0   0.299 -0.147  0.615
+blue     0 0 1   0.114  0.436 -0.100
+black    0 0 0   0.000  0.000  0.000
+"""
+
+
+@pytest.mark.parametrize("line", BARS.strip().splitlines(), ids=lambda line: line.split()[0])
+def test_the_colour_bars_have_the_published_yuv_and_come_back(line):
+    rgb, yuv = torch.tensor([float(v) for v in line.split()[1:]], dtype=torch.float64).view(2, 1, 3, 1, 1)
+    found = colour.rgb_to_yuv(rgb)
+    assert (found - yuv).abs().max() < 6e-4  # three decimals are printed
+    assert (colour.yuv_to_rgb(found) - rgb).abs().max() < 1e-12
+    assert (colour.yuv_to_rgb(yuv) - rgb).abs().max() < 2e-3
+
+
 def test_pure_colours_reach_the_ends_of_the_scaled_range():
     corners = torch.tensor([[0, 0, 1], [1, 1, 0], [1, 0, 0], [0, 1, 1]], dtype=torch.float64).view(4, 3, 1, 1)
     uv = colour.scale_uv(colour.rgb_to_yuv(corners)[:, 1:]).flatten(1)
