@@ -142,6 +142,15 @@ TASKS = {
                     "Best averages eight turned and mirrored passes: a little cleaner, eight times slower.",
                     choices=("normal", "best"),
                 ),
+                Option(
+                    "realism",
+                    "float",
+                    None,
+                    "Realism",
+                    "Between the faithful network (0) and the one that invents texture (1); else the generator alone.",
+                    0.0,
+                    1.0,
+                ),
             ),
         ),
         Task(

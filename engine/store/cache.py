@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from engine.client.errors import InternalError
 from engine.generators import base
 from engine.generators.base import Card
-from engine.store import models, weights
+from engine.store import mixing, models, weights
 from engine.store.header import Header, digest
 
 BUDGET = 2 << 30  # bytes of weights kept
@@ -22,10 +22,12 @@ class Model:
     """A generator with its weights on a device: call it with the tensors of its card's inputs."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        self.header: Header
-        self.header, network = weights.load(path)
-        self.card: Card = base.card(self.header.generator)
+        self._take(*weights.load(path), device)
         self.sha256 = digest(path)
+
+    def _take(self, header: Header, network: nn.Module, device: torch.device) -> None:
+        self.header = header
+        self.card: Card = base.card(header.generator)
         self.device = device
         # Channels last is the layout that the CPU's and the GPU's convolutions are quickest in.
         self.network: nn.Module = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -41,11 +43,17 @@ class Model:
         return int(self.network.halo()) if self.card.tiled else 0  # type: ignore[operator]
 
     @property
+    def multiple(self) -> int:
+        """What the sides of the network's inputs must be a multiple of: the network's own number, else the card's."""
+        return int(getattr(self.network, "multiple", self.card.multiple))
+
+    @property
     def working_size(self) -> int:
-        """The shortest side, in pixels, that a generator with a working size sees a picture at."""
-        if self.card.working_size is None:
+        """The shortest side, in pixels, that a network sees a whole picture at: the network's own, else the card's."""
+        size = getattr(self.network, "working_size", 0) or self.card.working_size
+        if size is None:
             raise InternalError(f"{self.card.name} works in tiles and has no working size")
-        return self.card.working_size
+        return int(size)
 
     def to_cpu(self) -> None:
         """Move to the CPU, when the device's memory is not enough."""
@@ -75,21 +83,48 @@ def best_device(wanted: str | None = None) -> torch.device:
     return torch.device("cpu")
 
 
+class Mixture(Model):
+    """Weights of one generator mixed into one network: files with their shares."""
+
+    def __init__(self, shares: list[tuple[Path, float]], device: torch.device) -> None:
+        parts = [(*weights.load(path), share) for path, share in shares]
+        self.parts = [
+            {"generator": header.name, "weights": digest(path), "share": round(share, 6)}
+            for (path, _), (header, _, share) in zip(shares, parts, strict=True)
+        ]
+        self._take(parts[0][0], mixing.mix(parts), device)
+        self.sha256 = " + ".join(str(part["weights"]) for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        return " + ".join(str(part["generator"]) for part in self.parts)
+
+    def info(self) -> dict[str, Any]:
+        """As a single network's, with both names and both hashes; "mixed" says the same in parts, with their shares."""
+        return super().info() | {"mixed": self.parts}
+
+
 class ModelCache:
     """Models by file, the most recently used kept within `budget` bytes of weights. For one thread at a time."""
 
     def __init__(self, device: str | None = None, budget: int = BUDGET) -> None:
         self.device = best_device(device)
         self.budget = budget
-        self._kept: OrderedDict[tuple[Path, int, int], Model] = OrderedDict()
+        self._kept: OrderedDict[tuple[tuple[Path, float, int, int], ...], Model] = OrderedDict()
 
-    def get(self, task: str, name: str) -> Model:
-        """The model for a task; name as in models.resolve. A file that changed on disk is read again."""
+    def get(self, task: str, name: str, realism: float | None = None) -> Model:
+        """The model for a task; name as in models.resolve. A file that changed on disk is read again.
+
+        realism: 0 to 1 between the two weights of the generator that its card lets mix; None takes the named weights as
+        they are. Raises the errors of models.resolve, weights.load and engine.store.mixing.
+        """
         path = models.resolve(task, name)
-        stat = path.stat()
-        key = (path, stat.st_mtime_ns, stat.st_size)
+        shares = [(path, 1.0)] if realism is None else mixing.needed(path, realism)
+        stats = [(p, share, p.stat()) for p, share in shares]
+        key = tuple((p, share, stat.st_mtime_ns, stat.st_size) for p, share, stat in stats)
         if key not in self._kept:
-            self._kept[key] = Model(path, self.device)
+            single = len(shares) == 1
+            self._kept[key] = Model(shares[0][0], self.device) if single else Mixture(shares, self.device)
         self._kept.move_to_end(key)
         while len(self._kept) > 1 and sum(m.bytes for m in self._kept.values()) > self.budget:
             self._kept.popitem(last=False)

@@ -32,13 +32,14 @@ VIEWS = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
 def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: Reporter) -> TaskResult:
     """Enlarge `source` by values["scale"], or to values["width"] x values["height"] (one may be left to the aspect).
 
-    Raises the errors of convert.check, OptionError for a size below the source's, TooLarge, OutOfMemory.
+    values["realism"]: see ModelCache.get. Raises the errors of convert.check and of ModelCache.get, OptionError for a size
+    below the source's, TooLarge, OutOfMemory.
     """
     convert.check(source)
     height, width = target_size(source, values)
     reporter.plan = {"load": 2, "net": 96, "write": 2}
     with reporter.phase("load"):
-        model = models.get("upscale", values["generator"])
+        model = models.get("upscale", values["generator"], values["realism"])
     notices: list[str] = []
     # One pass of an x4 network reaches x4; beyond, the enlarged picture is enlarged once more.
     steps = [(height, width)]
@@ -131,7 +132,7 @@ class _Enlargement:
         first_row, down = resize.weights(source.height * scale, self.height, out_rows.start, out_rows.stop)
         first_column, right = resize.weights(source.width * scale, self.width, out_columns.start, out_columns.stop)
         # The stretch of the source that the filter and the network can see from here.
-        halo, multiple = self.model.halo, self.model.card.multiple
+        halo, multiple = self.model.halo, self.model.multiple
         near_rows = Span(first_row // scale, -(-(first_row + down.shape[1]) // scale))
         near_columns = Span(first_column // scale, -(-(first_column + right.shape[1]) // scale))
         seen_rows = near_rows.widened(halo, source.height, multiple)
@@ -164,7 +165,7 @@ class _Enlargement:
         large = torch.zeros(1, 3, height, width)
         for turns, mirrored in self.views:
             view = torch.rot90(inside.flip(3) if mirrored else inside, turns, (2, 3))
-            out = self.model(pad_to(view, self.model.card.multiple))
+            out = self.model(pad_to(view, self.model.multiple))
             out = torch.rot90(out[..., : view.shape[2] * self.scale, : view.shape[3] * self.scale], -turns, (2, 3))
             large += out.flip(3) if mirrored else out
         large = (large / len(self.views)).clamp(0, 1)

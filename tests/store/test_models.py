@@ -28,8 +28,8 @@ def folder(tmp_path, tiny_folder, monkeypatch):
 
 def test_lists_name_everything_but_paths(folder):
     entries = models.available()
-    assert [e.header.name for e in entries] == ["srgan.psnr", "yuv_cgan.photo"]
-    listed = entries[0].to_dict()
+    assert [e.header.name for e in entries] == sorted(p.stem for p in folder.iterdir())
+    listed = next(e for e in entries if e.header.name == "srgan.psnr").to_dict()
     assert listed["default"] and len(listed["sha256"]) == 64 and str(folder) not in json.dumps(listed)
 
 
@@ -72,7 +72,8 @@ def test_verify_finds_what_changed_and_what_is_gone(folder):
 def test_a_damaged_file_is_left_out_of_the_list_and_named_when_asked_for(folder):
     path = folder / "srgan.psnr.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
-    assert [e.header.name for e in models.available()] == ["yuv_cgan.photo"]
+    listed = {e.header.name for e in models.available()}
+    assert "srgan.psnr" not in listed and "yuv_cgan.photo" in listed
     with pytest.raises(errors.WeightsTruncated):
         ModelCache("cpu").get("upscale", "auto")
 

@@ -198,3 +198,14 @@ def test_best_quality_is_the_same_for_a_turned_picture(engine, small, monkeypatc
     assert np.abs(np.rot90(best) - turned).max() <= 1
     monkeypatch.setattr(task, "TILE", 23)
     assert np.abs(best - engine.upscale(small, quality="best").array).max() <= 1
+
+
+def test_realism_goes_from_one_network_to_the_other(engine, small):
+    faithful, realistic = (engine.upscale(small, generator=name).array for name in ("srgan.psnr", "srgan.gan"))
+    assert np.array_equal(engine.upscale(small, realism=0.0).array, faithful)
+    assert np.array_equal(engine.upscale(small, realism=1.0).array, realistic)
+    half = engine.upscale(small, realism=0.5)
+    assert not np.array_equal(half.array, faithful) and not np.array_equal(half.array, realistic)
+    assert [part["share"] for part in half.info["mixed"]] == [0.5, 0.5]
+    with pytest.raises(errors.OptionError, match="from 0 to 1"):
+        engine.upscale(small, realism=1.5)
