@@ -20,6 +20,23 @@ FREE_SECONDS = 30.0
 _GAP = 1.0
 
 
+class Question:
+    """A question that was sent (Session.ask). done; answer: the fields that came back, or None; error: a PincelError."""
+
+    def __init__(self, type):
+        self.type, self.answer, self.error = type, None, None
+
+    @property
+    def done(self):
+        return self.answer is not None or self.error is not None
+
+    def take(self, header):
+        if header["type"] == "error":
+            self.error = from_dict(header["error"])
+        else:
+            self.answer = {k: v for k, v in header.items() if k not in ("type", "id", "session", "seq")}
+
+
 class Session:
     """Made by connect(), or from the Link that Connecting gives.
 
@@ -50,6 +67,11 @@ class Session:
         self.engine_version, self.devices = welcome["version"], welcome["devices"]
         self.tasks, self.models, self.limits = welcome["tasks"], welcome["models"], welcome["limits"]
 
+    @property
+    def lost(self):
+        """Whether the connection is over."""
+        return self._error is not None
+
     def close(self):
         """End the session; jobs that are open are cancelled, the engine drops them."""
         self._lose(Cancelled("The session was closed."))
@@ -61,6 +83,12 @@ class Session:
         self.close()
 
     # ---- questions -----------------------------------------------------------------------------------------------
+
+    def ask(self, type):
+        """Send a question ("status", "free"...) without waiting: a Question, which the session's steps complete."""
+        question = Question(type)
+        self._answers[self.send(type)] = question
+        return question
 
     def ping(self):
         """The seconds that the engine took to answer."""
@@ -140,22 +168,16 @@ class Session:
 
     def _ask(self, type, timeout=ANSWER_SECONDS):
         """The fields of the answer to a question. Raises the engine's error, or EngineNotAnswering."""
-        id = self.send(type)
-        self._answers[id] = None
-        try:
-            end = self.listened + timeout
-            while self._answers[id] is None:
-                if self._error is not None:
-                    raise self._error
-                if self.listened > end:
-                    raise EngineNotAnswering("The engine did not answer within %g seconds." % timeout)
-                self.step(0.1)
-            message = self._answers[id]
-        finally:
-            del self._answers[id]
-        if message.type == "error":
-            raise from_dict(message.header["error"])
-        return {k: v for k, v in message.header.items() if k not in ("type", "id", "session", "seq")}
+        question = self.ask(type)
+        end = self.listened + timeout
+        while not question.done:
+            if self.listened > end:
+                self._answers = {id: q for id, q in self._answers.items() if q is not question}
+                raise EngineNotAnswering("The engine did not answer within %g seconds." % timeout)
+            self.step(0.1)
+        if question.error is not None:
+            raise question.error
+        return question.answer
 
     def _listen(self):
         now = time.monotonic()
@@ -169,7 +191,7 @@ class Session:
         if message.id in self._jobs:
             self._jobs[message.id].take(message)
         elif message.id in self._answers:
-            self._answers[message.id] = message
+            self._answers.pop(message.id).take(message.header)
         elif message.id == UNKNOWN and message.type == "error":
             raise from_dict(message.header["error"])
 
@@ -180,6 +202,9 @@ class Session:
             self._link.dealer.close()
         for job in list(self._jobs.values()):
             job.fail(error)
+        for question in self._answers.values():
+            question.error = error
+        self._answers.clear()
 
     def _reconnect(self):
         if isinstance(self._error, Cancelled):
