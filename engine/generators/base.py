@@ -7,6 +7,7 @@ One file in this folder is one generator. It defines, at module level:
     class Discriminator(...)    likewise, its inputs as its docstring says (None where the generator has none)
     class Recipe(BaseRecipe)    losses and phases, see engine/train/recipe.py (named there, so that running needs no trainer)
     CONFIG = {...}              default constructor arguments of Generator; a weights file's config overrides them
+    THESIS = {...}              likewise, for the thesis' own net where the shipped one is a compact one
 
 The module docstring's first line names the paper, the thesis section and where this file differs from them.
 """
@@ -24,13 +25,17 @@ from engine.client.options import TASKS
 
 @dataclass(frozen=True)
 class Port:
-    """One tensor that goes into or comes out of a generator: [N, channels, H, W], values in [low, high]."""
+    """One tensor that goes into or comes out of a generator: [N, channels, H, W], values in [low, high].
+
+    vector: one vector a picture instead, [N, channels, 1, 1].
+    """
 
     name: str  # "rgb", "y", "noise", "hints", "uv"
     channels: int
     low: float
     high: float
     meaning: str  # one plain sentence
+    vector: bool = False
 
 
 @dataclass(frozen=True)

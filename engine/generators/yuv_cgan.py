@@ -56,6 +56,8 @@ CARD = Card(
     working_size=96,
 )
 
+THESIS: dict[str, object] = {}  # the defaults of Generator
+
 # The compact flagship. Weights files carry their own config; this is the one that the shipped file was trained with.
 CONFIG: dict[str, object] = {
     "base": 32,

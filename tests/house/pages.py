@@ -1,7 +1,7 @@
 """`make pages`: the parts of the pages that are made from the sources, between <!-- begin NAME --> and <!-- end NAME -->.
 
 files: ARCHITECTURE.md's list, each Python file of the engine with the first sentence of its docstring. errors: docs/errors.md's
-table, each error with its exit status and remedy.
+table, each error with its exit status and remedy. generators: docs/generators.md's table, from cards and networks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,32 @@ def table_of_errors() -> str:
     return "\n".join(lines)
 
 
-PARTS = {"ARCHITECTURE.md": ("files", list_of_files), "docs/errors.md": ("errors", table_of_errors)}
+def table_of_generators() -> str:
+    import torch
+
+    from engine.generators import base
+
+    def size(made) -> str:
+        return f"{sum(p.numel() for p in made.parameters()) / 1e6:.2f} M"
+
+    lines = ["| Generator | Task | Thesis | Compact net | Thesis' net | Its discriminator | Weights |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for name in base.names():
+        module, card = base.module(name), base.card(name)
+        with torch.device("meta"):  # counted without memory
+            compact, full = (size(module.Generator(**config)) for config in (module.CONFIG, module.THESIS))
+            judge = size(module.Discriminator()) if hasattr(module, "Discriminator") else "none"
+        shipped = sorted(p.name.removesuffix(".safetensors") for p in (ROOT / "weights").glob(f"{name}.*.safetensors"))
+        weights = ", ".join(f"`{file}`" for file in shipped) or "none yet"
+        lines.append(f"| [{name}](#{name}) | {card.task} | {card.thesis} | {compact} | {full} | {judge} | {weights} |")
+    return "\n".join(lines)
+
+
+PARTS = {
+    "ARCHITECTURE.md": ("files", list_of_files),
+    "docs/errors.md": ("errors", table_of_errors),
+    "docs/generators.md": ("generators", table_of_generators),
+}
 
 
 def _renewed(page: Path, name: str, content: str) -> str:
