@@ -26,7 +26,7 @@ class Features(nn.Module):
     """Four frozen feature maps of pictures, from fine to coarse, each scaled to a root mean square of about 1.
 
     `space`: the colour space that pictures must be in, "rgb" (in [0, 1]) or "xyv" (s cos, s sin in [-1, 1], v in [0, 1]).
-    `name`: what it is, for the card of the weights that it helped to train. `channels`: those of the four maps.
+    `name`: what it is, for the card of the weights that it helped to train; `title`: in a word. `channels`: of the four maps.
     Maps are [N, channels[i], about H / 2**i, ...] for our own (i = 0..3), H / 2**(i + 1) for SqueezeNet; sides from 17
     pixels on. Moves to the pictures' device by itself. Raises WeightsMissing or WeightsMetadata.
     """
@@ -40,12 +40,13 @@ class Features(nn.Module):
         if metadata.get("format") == FORMAT:
             self.net = _classifier(Path(path), metadata)
             self.name, self.space = f"own classifier ({Path(path).name}, {self.net.space})", self.net.space
+            self.title = f"own-classifier ({Path(path).name})"
             self.channels = tuple(stage[0].out_channels for stage in self.net.stages)  # type: ignore[index]
             scale = self.net.scale
         elif "fire9.squeeze1x1.weight" in keys:
             self.net = SqueezeNet(path, _SQUEEZENET)
             self.name, self.space, self.channels = "SqueezeNet v1.1 (ImageNet)", "rgb", (64, 128, 256, 512)
-            scale = torch.tensor(_SQUEEZENET_SCALE)
+            self.title, scale = "SqueezeNet", torch.tensor(_SQUEEZENET_SCALE)
         else:
             raise WeightsMetadata(
                 f"{Path(path).name} is no feature network.",

@@ -21,6 +21,18 @@ def test_halving_has_matlabs_weights():
     assert sorted(expected) == pytest.approx(sorted(half[half != 0].tolist()))
 
 
+def test_quartering_has_matlabs_weights():
+    """The reduction of the super-resolution literature: sixteen taps, Keys' kernel stretched four times."""
+    line = torch.eye(64, dtype=torch.float64)
+    taps = resize.bicubic(line[None], 64, 16)[0][:, 7]  # what the eighth output takes from each sample
+    # h(t) / 4 at t = 0.125, 0.375, ... 1.875, where imresize(x, 0.25) samples it.
+    near = [0.240966796875, 0.181884765625, 0.097412109375, 0.022705078125]
+    far = [-0.011962890625, -0.018310546875, -0.010986328125, -0.001708984375]
+    expected = torch.tensor([*near, *far], dtype=torch.float64)
+    both = torch.cat((expected.flip(0), expected))
+    assert torch.allclose(taps[22:38], both, atol=1e-12) and taps.count_nonzero() == 16
+
+
 @pytest.mark.parametrize("size", [(10, 13), (160, 208), (80, 104)])
 def test_the_interior_is_torchs_antialiased_bicubic(size):
     x = picture()

@@ -50,6 +50,24 @@ def test_hint_error_looks_only_inside_the_mask():
     assert hint_error(one, other, mask) > 1
 
 
+def test_hint_error_is_ciede2000_at_the_results_lightness():
+    color = pytest.importorskip("skimage.color")
+    one, other = pictures(2)
+    mask = torch.zeros(1, 1, *one.shape[:2])
+    mask[..., 10:20, 8:40] = 1
+    given, wanted = color.rgb2lab(one), color.rgb2lab(other)
+    wanted[..., 0] = given[..., 0]
+    expected = color.deltaE_ciede2000(given, wanted)[10:20, 8:40].mean()
+    assert hint_error(tensor(one), tensor(other), mask) == pytest.approx(expected, abs=0.01)
+
+
+def test_colorfulness_of_a_real_photograph_against_the_formula(photo):
+    rgb = photo.astype(float)
+    rg, yb = rgb[..., 0] - rgb[..., 1], (rgb[..., 0] + rgb[..., 1]) / 2 - rgb[..., 2]
+    expected = np.sqrt(rg.var() + yb.var()) + 0.3 * np.sqrt(rg.mean() ** 2 + yb.mean() ** 2)
+    assert colorfulness(tensor(photo)[0]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_dots_carry_the_true_colour():
     flat = np.empty((50, 60, 3), np.uint8)
     flat[:] = (200, 40, 90)

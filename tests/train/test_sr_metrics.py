@@ -14,8 +14,10 @@ from engine.imaging.resize import bicubic
 from engine.store import weights
 from engine.train import __main__ as command
 from engine.train import evaluate, publish
+from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import luma, psnr_rgb, psnr_y
-from engine.train.metrics.ssim import ssim, ssim_y
+from engine.train.metrics.sharpness import sharpness
+from engine.train.metrics.ssim import ssim, ssim_rgb, ssim_y
 
 skimage_metrics = pytest.importorskip("skimage.metrics")
 
@@ -55,6 +57,28 @@ def test_ssim(pair):
     _, full = skimage_metrics.structural_similarity(a, b, data_range=255, full=True, **options)
     assert ssim_y(*pair) == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-6)
     assert ssim(pair[0], pair[0]) == pytest.approx(1.0)
+
+
+def test_ssim_of_colours_and_mean_squared_error(pair):
+    a, b = (x.permute(1, 2, 0).double().numpy() for x in pair)
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": 2}
+    _, full = skimage_metrics.structural_similarity(a, b, data_range=1, full=True, **options)
+    assert ssim_rgb(*pair) == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-6)
+    assert mse(*pair) == pytest.approx(skimage_metrics.mean_squared_error(a, b), rel=1e-6)
+    assert mse(pair[0] + 0.001, pair[0]) == 0  # less than half a step of 8 bits
+
+
+def test_sharpness(pair):
+    from scipy import ndimage
+    from skimage import data, filters
+
+    from engine.imaging.colour import luma as plain_luma
+
+    y = plain_luma(pair[0][None].double() * 255)[0, 0].numpy()
+    assert sharpness(pair[0]) == pytest.approx(ndimage.laplace(y, mode="nearest").var(), rel=1e-6)
+    photo = torch.from_numpy(data.astronaut()[::2, ::2].copy()).permute(2, 0, 1) / 255
+    soft = torch.from_numpy(filters.gaussian(photo.numpy(), 1.0, channel_axis=0))
+    assert sharpness(torch.full((3, 9, 9), 0.3)) == 0 and sharpness(soft) < 0.5 * sharpness(photo)
 
 
 def test_evaluation_of_bicubic_and_of_a_perfect_enlarger(pair):

@@ -32,3 +32,9 @@ def ssim_y(result: Tensor, truth: Tensor, border: int = 4) -> float:
     """Structural similarity of the luma of two [3, H, W] pictures in [0, 1]."""
     a, b = (cropped(luma(x.double()), border).unsqueeze(0) for x in (result, truth))
     return ssim(a, b, 255.0)
+
+
+def ssim_rgb(result: Tensor, truth: Tensor) -> float:
+    """Structural similarity of two [3, H, W] pictures in [0, 1], rounded to 8 bits: the mean of the three channels'."""
+    a, b = ((x.double().clamp(0, 1) * 255).round() for x in (result, truth))
+    return ssim(a, b, 255.0)
