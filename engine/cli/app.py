@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from engine import __version__
-from engine.cli import doctor, models, pictures, service
+from engine.cli import doctor, install, models, pictures, service
 from engine.client.errors import PincelError
 
 app = typer.Typer(
@@ -40,17 +40,18 @@ pictures.add_to(app)
 app.add_typer(models.app, name="models")
 service.add_to(app)
 doctor.add_to(app)
+install.add_to(app)
 
 
 @app.command(
     "train",
-    help="Train a generator (the options are those of `pincel train --help`).",
+    help="Train a generator from folders of pictures: `pincel train --help`.",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
 )
 def _train(context: typer.Context) -> None:
     from engine.train.__main__ import main
 
-    main(list(context.args))
+    main(list(context.args), "pincel train")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -32,7 +32,7 @@ FORMAT = "pincel/1"
 HEADER_MAX = 4 << 20  # bytes; a real header takes some kilobytes
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save's zip, and bare pickles
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-_TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _REQUIRED = ("format", "generator", "tag", "config", "task", "title", "thesis", "licence", "data")
 _NUMBER_MAX = 8192  # no size in a config is larger: refused before a network is built from it
 
@@ -130,7 +130,7 @@ def _header(metadata: Mapping[str, str], shapes: dict[str, tuple[int, ...]], pat
     generator, tag = metadata["generator"], metadata["tag"]
     if generator not in base.names():
         raise lie(f"it is for a generator {generator!r} that does not exist here")
-    if not _TAG.fullmatch(tag):
+    if not TAG.fullmatch(tag):
         raise lie(f"its tag {tag!r} is not one of lower-case letters, digits, - and _")
     if path.name != f"{generator}.{tag}.safetensors":
         raise lie(f"it says that it is {generator}.{tag}, its name says otherwise")

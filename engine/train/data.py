@@ -19,9 +19,13 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 def pictures_in(folder: str | Path, match: str = "*") -> list[Path]:
     """The picture files below a folder whose names match the pattern, sorted. Raises InputMissing where there are none."""
+    if not Path(folder).is_dir():
+        raise InputMissing(f"There is no folder {folder}.", "Check the folders given to --data and --heldout.")
     found = sorted(p for p in Path(folder).rglob(match) if p.suffix.lower() in SUFFIXES)
     if not found:
-        raise InputMissing(f"There are no pictures called {match} in {folder}.", "Check the folder given to --data.")
+        raise InputMissing(
+            f"There are no pictures called {match} in {folder}.", "Check the folders given to --data and --heldout."
+        )
     return found
 
 
@@ -34,7 +38,8 @@ def _decode(path: Path) -> np.ndarray | None:
 
 
 class PictureStore:
-    """Colour pictures of any sizes, uint8, all in one flat buffer on one device.
+    """Colour pictures of any sizes, uint8, all in one flat buffer: on the device if it fits there (`resident`), else in
+    main memory; whatever is taken from it is on the device.
 
     files: what was asked for; `skipped` names those that could not be decoded or are smaller than min_side.
     """
@@ -61,7 +66,10 @@ class PictureStore:
         if not parts:
             raise InputMissing(f"None of {len(files)} pictures is at least {min_side} pixels high and wide.")
         self.device = torch.device(device)
-        self.buffer = torch.cat(parts).to(self.device)
+        self.buffer = torch.cat(parts)
+        self.resident = _fits(self.buffer.numel(), self.device)
+        if self.resident:
+            self.buffer = self.buffer.to(self.device)
         self.height, self.width = torch.tensor(sizes).unbind(1)
         length = self.height * self.width * 3
         self.offset = length.cumsum(0) - length
@@ -74,7 +82,14 @@ class PictureStore:
         """One whole picture: [3, H, W] uint8 on the device."""
         h, w = int(self.height[index]), int(self.width[index])
         start = int(self.offset[index])
-        return self.buffer[start : start + 3 * h * w].view(3, h, w)
+        return self.buffer[start : start + 3 * h * w].view(3, h, w).to(self.device)
+
+    def place(self) -> str:
+        """Where the pictures are kept, as a sentence for the log."""
+        size = f"{self.buffer.numel() / 1e9:.2f} GB"
+        if self.resident:
+            return f"{size}, kept on {self.device}"
+        return f"{size}, more than {self.device} has room for: kept in main memory, every batch is moved"
 
     def crops(
         self, count: int, side: int, rng: torch.Generator, flip: str = "mirror", which: Tensor | None = None
@@ -101,16 +116,24 @@ class PictureStore:
             start, row = torch.where(upside, start + (side - 1) * width, start), torch.where(upside, -row, row)
             turned = uniform[4] < 0.5
             row, column = torch.where(turned, column, row), torch.where(turned, row, column)
-        numbers = torch.stack((start, row, column, height * width)).to(self.device)
+        numbers = torch.stack((start, row, column, height * width)).to(self.buffer.device)
         start, row, column, plane = (n.view(-1, 1, 1, 1) for n in numbers)
-        along = torch.arange(side, device=self.device)
-        channel = torch.arange(3, device=self.device).view(1, 3, 1, 1)
-        return self.buffer[start + channel * plane + along.view(1, 1, -1, 1) * row + along.view(1, 1, 1, -1) * column]
+        along = torch.arange(side, device=self.buffer.device)
+        channel = torch.arange(3, device=self.buffer.device).view(1, 3, 1, 1)
+        address = start + channel * plane + along.view(1, 1, -1, 1) * row + along.view(1, 1, 1, -1) * column
+        return self.buffer[address].to(self.device)
+
+
+def _fits(size: int, device: torch.device) -> bool:
+    """Whether so many bytes may stay on the device: half of what is free there, for the networks need the rest."""
+    return device.type != "cuda" or size <= torch.cuda.mem_get_info(device)[0] // 2
 
 
 def fingerprint(files: Sequence[Path]) -> str:
-    """SHA-256 over the names and sizes of the files: says whether two trainings saw the same set."""
+    """SHA-256 over the names and contents of the files, in any order: says whether two trainings saw the same set."""
     digest = hashlib.sha256()
-    for path in sorted(files, key=lambda p: p.name):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    with ThreadPoolExecutor() as pool:
+        contents = pool.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest(), files)
+        for name, content in sorted(zip((path.name for path in files), contents, strict=True)):
+            digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()

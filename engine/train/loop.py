@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.client.errors import Diverged
+from engine.client.errors import Diverged, TrainingError
 from engine.train.data import PictureStore
 from engine.train.meters import COUNTS, Meters
 from engine.train.plan import Plan, Standing
@@ -144,19 +144,32 @@ class Loop:
         }
 
     def resume(self) -> None:
-        """Take up the folder's checkpoint."""
+        """Take up the folder's checkpoint. Raises NothingToResume, and TrainingError where it is another training's."""
         state = self.folder.load(self.device)
+        try:
+            self._take_up(state)
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise TrainingError(
+                f"The checkpoint in {self.folder.path} is not one of this training: {reason.rstrip('.')}.",
+                "Resume it with the generator, sizes and version that it was made with, or begin anew without --resume.",
+            ) from error
+
+    def _take_up(self, state: dict[str, Any]) -> None:
         for name, net in self.nets.items():
             net.load_state_dict(state["nets"][name])
         self.ema.load_state_dict(state["ema"])
         self.step, self.seconds, self.skipped = state["step"], state["seconds"], state["skipped"]
+        self.recipe.load_state(state.get("recipe", {}))
         for phase in self.recipe.phases():
             if phase.name == state["phase"]:
                 self._enter(phase)
                 self._phase_start = state["phase_start"]
                 for name, optimizer in self._optimizers.items():
+                    peaks = [group["peak"] for group in optimizer.param_groups]
                     optimizer.load_state_dict(state["optimizers"][name])
-        self.recipe.load_state(state.get("recipe", {}))
+                    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                        group["peak"] = peak  # as the recipe says now: a resume may ask for another rate
         if "meters" in state:
             self._interval.load_state(state["meters"]["interval"], self.device)
             self._epoch.load_state(state["meters"]["epoch"], self.device)

@@ -49,7 +49,9 @@ def draw(path: Path, key: str) -> bytes | None:
     names = sorted(found, key=lambda name: (name == "rate", name.startswith("heldout/")))
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(4.4 * columns, 2.9 * rows), layout="constrained")
+    height = 3.0 * rows
+    figure = Figure(figsize=(4.4 * columns, height))
+    figure.subplots_adjust(0.17 / columns, 0.5 / height, 1 - 0.04 / columns, 1 - 0.35 / height, 0.24, 0.5)
     FigureCanvasAgg(figure)
     for index, name in enumerate(names):
         places, values = found[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,20 +13,14 @@ from typing import Any
 
 import torch
 
+from engine.client.errors import InputMissing, NothingToResume, NotWritable, TrainingError
 from engine.generators import base
 from engine.nn.unet import tame
 from engine.store import models, weights
 from engine.store.header import Header, digest
+from engine.train.arguments import setting
+from engine.train.plots import read_lines
 from engine.train.runs import RunFolder
-
-
-def setting(text: str) -> tuple[str, Any]:
-    """name=value, the value as JSON if it is JSON and as text otherwise."""
-    name, _, value = text.partition("=")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 def publish(
@@ -34,19 +29,19 @@ def publish(
     tag: str,
     licence: str,
     packs: Sequence[Path],
-    metrics: Mapping[str, Any],
+    metrics: Mapping[str, Any] | None = None,
     title: str = "",
     config: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write target/<generator>.<tag>.safetensors from the run's checkpoint and read it back; returns its path.
+    """Write target/<generator>.<tag>.safetensors from the run's checkpoint, read back before it appears; returns its path.
 
-    packs: the archives that the training pictures came from; their names and SHA-256 go into the header. config: arguments
-    of the generator that were chosen after training (none that changes its tensors).
+    packs: the archives that the training pictures came from; their names and SHA-256 go into the header, or else those of
+    the pictures' folders. metrics: None takes the run's last held-out figures. config: arguments of the generator that
+    were chosen after training (none that changes its tensors). Raises NothingToResume, NotWritable, WeightsNotFinite.
     """
-    folder = RunFolder(run, tensorboard=False)
-    facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    facts = read_facts(run)
     card = base.card(facts["generator"])
-    state = folder.load(torch.device("cpu"))
+    state = RunFolder(run, tensorboard=False, plots=False).load(torch.device("cpu"))
     full = {**facts["config"], **(config or {})}
     network = base.module(card.name).Generator(**full)
     network.load_state_dict(state["ema"])
@@ -59,18 +54,52 @@ def publish(
         thesis=card.thesis,
         licence=licence,
         config=full,
-        data=[{"pack": pack.name, "sha256": digest(pack)} for pack in packs],
+        data=sources(packs) or [{"pack": facts.get("folders", "pictures"), "sha256": facts["data"]}],
         steps=state["step"],
-        metrics=dict(metrics),
+        metrics=dict(last_figures(run) if metrics is None else metrics),
         commit=facts.get("commit", ""),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=facts.get("command", ""),
     )
-    target.mkdir(parents=True, exist_ok=True)
     path = target / f"{header.name}{models.SUFFIX}"
-    weights.write(path, network, header)
-    weights.load(path)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target, prefix=".publishing-") as place:
+            made = Path(place) / path.name
+            weights.write(made, network, header)
+            weights.load(made)
+            made.replace(path)
+    except OSError as error:
+        raise NotWritable(f"{path} cannot be written: {error.strerror}.") from error
     return path
+
+
+def sources(packs: Sequence[Path]) -> list[dict[str, str]]:
+    """Archives as a header names them. Raises InputMissing."""
+    for pack in packs:
+        if not pack.is_file():
+            raise InputMissing(f"There is no archive {pack}.", "Check the files given to --pack.")
+    return [{"pack": pack.name, "sha256": digest(pack)} for pack in packs]
+
+
+def read_facts(run: Path) -> dict[str, Any]:
+    """A run's run.json. Raises NothingToResume, or TrainingError where it is damaged."""
+    try:
+        facts: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        facts["generator"], facts["config"], facts["options"]
+    except OSError:
+        raise NothingToResume(f"There is no run in {run}: it has no run.json.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"The run's description {run / 'run.json'} is damaged.") from error
+    return facts
+
+
+def last_figures(run: Path) -> dict[str, float]:
+    """The last value of every held-out figure of a run."""
+    figures: dict[str, float] = {}
+    for row in read_lines(run / "stats.jsonl"):
+        figures |= {k.removeprefix("heldout/"): v for k, v in row.items() if k.startswith("heldout/")}
+    return figures
 
 
 def list_sums(folder: Path) -> None:
@@ -102,10 +131,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--config", action="append", default=[], type=setting, metavar="NAME=VALUE", help="chosen after training"
     )
-    parser.add_argument("--metrics", type=Path, help="JSON file of held-out figures")
+    parser.add_argument("--metrics", type=Path, help="JSON file of held-out figures; else the run's last ones")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights; its SHA256SUMS is written anew")
     args = parser.parse_args(argv)
-    metrics = json.loads(args.metrics.read_text(encoding="utf-8")) if args.metrics else {}
+    metrics = json.loads(args.metrics.read_text(encoding="utf-8")) if args.metrics else None
     print(publish(args.run, args.out, args.tag, args.licence, args.pack, metrics, args.title, dict(args.config)))
     list_sums(args.out)
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from engine.client.errors import OptionError
+
 if TYPE_CHECKING:
     from engine.train.data import PictureStore
 
@@ -39,6 +41,10 @@ class Moment:
     phase_progress: float  # 0..1 through the phase
 
 
+_KINDS: tuple[tuple[type, ...], ...] = ((bool,), (int, float), (str,), (list, tuple))
+"""What may stand in for each other as an option's value."""
+
+
 class BaseRecipe(ABC):
     """How one generator is trained. Subclass it as `Recipe` in the generator's file.
 
@@ -48,14 +54,23 @@ class BaseRecipe(ABC):
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {}
     PHASES: ClassVar[tuple[Phase, ...]] = (Phase("train"),)
+    SCORE: ClassVar[str] = (
+        ""  # the figure of score() that tells the better of two trainings: the highest, "-NAME" the lowest
+    )
     crop: int = 256  # side in pixels of the crops that batch() cuts: smaller pictures are left out of the store
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
-        unknown = sorted(set(options or {}) - set(self.OPTIONS))
-        if unknown:
-            raise ValueError(
-                f"this recipe has no option {', '.join(unknown)}; it has {', '.join(sorted(self.OPTIONS))}"
-            )
+        for name, value in (options or {}).items():
+            if name not in self.OPTIONS:
+                known = ", ".join(sorted(self.OPTIONS)) or "none"
+                raise OptionError(f"This recipe has no option {name}; it has: {known}.", "Correct --set NAME=VALUE.")
+            default = self.OPTIONS[name]
+            wanted = next((kinds for kinds in _KINDS if isinstance(default, kinds)), (object,))
+            if not isinstance(value, wanted) or isinstance(value, bool) > isinstance(default, bool):
+                raise OptionError(
+                    f"The recipe's option {name} cannot be {value!r}.",
+                    f"Its default is {default!r}: give such a value.",
+                )
         self.options: dict[str, Any] = {**self.OPTIONS, **(options or {})}
         self.generator = generator
 
@@ -100,5 +115,5 @@ class BaseRecipe(ABC):
         """Take up what state() gave; called before the first step of a resumed training."""
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
-        """Held-out figures of the EMA generator, for the log."""
+        """Held-out figures of the EMA generator, for the log. SCORE names the one that a sweep chooses by, else the first."""
         return {}

@@ -113,9 +113,9 @@ class RunFolder:
         return path
 
     def plots(self, always: bool = False) -> None:
-        """Draw losses-by-step.png and losses-by-epoch.png anew, at most every half minute unless always."""
+        """Draw losses-by-step.png and losses-by-epoch.png anew, at most every two minutes unless always."""
         now = time.monotonic()
-        if not self._plots or (now - self._plotted < 30 and not always):
+        if not self._plots or (now - self._plotted < 120 and not always):
             return
         self._plotted = now
         for source, key in (("stats.jsonl", "step"), ("epochs.jsonl", "epoch")):

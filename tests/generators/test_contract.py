@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from engine.client.errors import OptionError
 from engine.client.options import TASKS
 from engine.generators import base
 from engine.train.recipe import BaseRecipe
@@ -15,7 +16,9 @@ def found(request):
 
 def inputs_of(card, side):
     rng = torch.Generator().manual_seed(0)
-    return [p.low + (p.high - p.low) * torch.rand(1, p.channels, side, side, generator=rng) for p in card.inputs]
+    sides = [(1, 1) if p.vector or not TASKS[card.task].source else (side, side) for p in card.inputs]
+    drawn = [torch.rand(1, p.channels, *s, generator=rng) for p, s in zip(card.inputs, sides, strict=True)]
+    return [p.low + (p.high - p.low) * values for p, values in zip(card.inputs, drawn, strict=True)]
 
 
 def test_the_card_is_complete(found):
@@ -75,5 +78,5 @@ def test_the_recipe_is_one(found):
     assert phases and len({p.name for p in phases}) == len(phases) and all(p.share > 0 for p in phases)
     for phase in phases:
         assert set(recipe.optimizers(phase)) <= set(recipe.nets())
-    with pytest.raises(ValueError, match="no option nonsense"):
+    with pytest.raises(OptionError, match="no option nonsense"):
         found.Recipe(net, {"nonsense": 1})

@@ -1,0 +1,210 @@
+"""`pincel train` from outside: what it leaves, resuming by the folder alone, errors as sentences, publishing."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine import paths
+from engine.cli.app import run as pincel
+from engine.client import errors
+from engine.store import header as headers
+from engine.store import models
+from engine.train import __main__ as command
+from engine.train import live, plots
+from engine.train.plan import Standing
+from tests.server.harness import EngineProcess
+
+TINY = ["srgan", "--device", "cpu", "--no-bf16", "--batch", "2", "--set", "patch=8"]
+TINY += ["--config", "channels=4", "--config", "blocks=1"]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder to work in with pictures in train/ and heldout/."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PINCEL_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr("engine.train.runs.draw", lambda path, key: None)  # a second each: one test draws
+    rng = np.random.default_rng(0)
+    for folder, count in (("train", 3), ("heldout", 1)):
+        (tmp_path / folder).mkdir()
+        for number in range(count):
+            pixels = rng.integers(0, 256, (36, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{number}.png")
+    return tmp_path
+
+
+def train(*more):
+    command.main([*TINY, "--data", "train", "--heldout", "heldout", *more])
+
+
+def tensors(run):
+    return torch.load(run / "checkpoint.pt", weights_only=True)["ema"]
+
+
+def test_what_a_training_leaves(place, capsys, monkeypatch):
+    monkeypatch.setattr("engine.train.runs.draw", plots.draw)
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("tensorboard")
+    train("--steps", "4", "--log-every", "2", "--out", "runs/one")
+    run = place / "runs/one"
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["generator"] == "srgan" and facts["config"]["channels"] == 4 and facts["options"]["patch"] == 8
+    assert facts["folders"] == "train" and len(facts["data"]) == 64 and facts["pictures"] == 3
+    left = sorted(p.name for p in run.iterdir())
+    curves = ["losses-by-epoch.png", "losses-by-step.png"]
+    assert left == ["checkpoint.pt", "epochs.jsonl", *curves, "run.json", "samples", "stats.jsonl", "tensorboard"]
+    for name in curves:
+        assert min(Image.open(run / name).size) > 200
+    assert Image.open(run / "samples/0000004.png").size == (5 * 3 * 32, 5 * 32)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(run / "tensorboard")).Reload()
+    assert {"content", "heldout/psnr_y", "epoch/content"} <= set(board.Tags()["scalars"])
+    assert board.Tags()["images"] == ["samples"]
+    assert [e.step for e in board.Scalars("content")] == [2, 4]
+    said = capsys.readouterr().out
+    assert "3 pictures to train on" in said and "min left" in said and "Finished: runs/one" in said
+
+
+def test_a_folder_is_enough_to_go_on_and_gives_the_same_bits(place, capsys, monkeypatch):
+    train("--steps", "6", "--out", "runs/whole")
+    train("--steps", "3", "--out", "runs/part", "--set", "lr=0.01")
+    monkeypatch.chdir(place / "runs")  # the run knows where its pictures are
+    with pytest.raises(errors.OptionError):  # the whole length is reached, but sizes stay
+        command.main(["--resume", "--out", "part", "--config", "channels=8"])
+    command.main(["--resume", "--out", "part", "--steps", "6", "--set", "lr=0.02"])
+    facts = json.loads((place / "runs/part/run.json").read_text())
+    assert facts["arguments"]["steps"] == 6 and facts["options"]["lr"] == 0.02 and facts["options"]["patch"] == 8
+    assert [r["step"] for r in facts["resumed"]] == [3] and "--steps 3" in facts["command"]
+    state = torch.load(place / "runs/part/checkpoint.pt", weights_only=True)
+    assert state["step"] == 6 and state["optimizers"]["generator"]["param_groups"][0]["peak"] == 0.02
+    command.main(["--resume", "--out", "part"])  # nothing left to do is no fault
+    assert "Finished" in capsys.readouterr().out
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(place, monkeypatch):
+    from engine.generators import srgan
+
+    train("--steps", "6", "--out", "runs/whole")
+    step = srgan.Recipe.step
+
+    def interrupted(self, batch, update, moment):
+        if moment.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, batch, update, moment)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(srgan.Recipe, "step", interrupted)
+        with pytest.raises(errors.Cancelled, match="step 4") as stopped:
+            train("--steps", "6", "--out", "runs/parts")
+    assert "pincel train --resume --out runs/parts" in stopped.value.remedy
+    command.main(["--resume", "--out", "runs/parts"])
+    whole, parts = tensors(place / "runs/whole"), tensors(place / "runs/parts")
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+def test_a_run_that_is_in_the_way_is_kept(place, capsys):
+    for _ in range(3):
+        train("--steps", "1", "--out", "runs/one")
+    assert sorted(p.name for p in (place / "runs").iterdir()) == ["one", "one.1", "one.2"]
+    assert "is now in runs/one.2" in capsys.readouterr().out
+
+
+DATA = ["--data", "train", "--steps", "1", "--device", "cpu"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["nobody", *DATA], "option.generator", "srgan"),
+        (["srgan", "--steps", "1"], "option.invalid", "--data"),
+        (["srgan", "--data", "train"], "option.invalid", "--minutes"),
+        (["srgan", "--data", "nowhere", "--steps", "1"], "input.missing", "nowhere"),
+        (["srgan", "--data", "train:*.jpg", "--steps", "1"], "input.missing", "*.jpg"),
+        (["srgan", *DATA], "input.missing", "192 pixels"),
+        (["srgan", *DATA, "--set", "magic=1"], "option.invalid", "magic"),
+        (["srgan", *DATA, "--set", "lr=fast"], "option.invalid", "fast"),
+        (["srgan", *DATA, "--set", "lr"], "option.invalid", "NAME=VALUE"),
+        (["srgan", *DATA, "--config", "magic=1"], "option.invalid", "magic"),
+        (["srgan", *DATA, "--config", "upsampling=magic"], "option.invalid", "magic"),
+        (["srgan", *DATA, "--config", 'channels="many"'], "option.invalid", "--config"),
+        (["srgan", *DATA, "--device", "abacus"], "option.invalid", "abacus"),
+        (["srgan", *DATA, "--batch", "0"], "option.invalid", "batch"),
+        (["srgan", *DATA, "--magic"], "option.invalid", "--magic"),
+        (["--resume", "--out", "runs/none"], "training.no-checkpoint", "runs/none"),
+        (["srgan", *DATA, "--finetune", "none.safetensors"], "weights.missing", "none.safetensors"),
+        (["srgan", *DATA, "--publish", "--tag", "No tag"], "option.invalid", "No tag"),
+        (["srgan", *DATA, "--publish", "--pack", "none.tar"], "input.missing", "none.tar"),
+        (["features", *DATA, "--publish"], "option.invalid", "features"),
+    ],
+)
+def test_errors_are_sentences_with_a_remedy(place, words, code, said, capsys):
+    status = pincel(["train", *words])
+    err = capsys.readouterr().err
+    assert f"({code})" in err and said in err and "Traceback" not in err
+    assert status == errors.catalogue()[code].exit_status
+    assert not (place / "runs").exists()
+
+
+def test_runs_that_cannot_be_resumed(place, tiny_folder):
+    train("--steps", "1", "--out", "runs/one")
+    run = place / "runs/one"
+    with pytest.raises(errors.OptionError, match="trains srgan"):
+        command.main(["yuv_cgan", "--resume", "--out", "runs/one"])
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"config": facts["config"] | {"channels": 8}}))
+    with pytest.raises(errors.TrainingError, match="not one of this training"):
+        command.main(["--resume", "--out", "runs/one"])
+    (run / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(errors.NothingToResume, match="damaged"):
+        command.main(["--resume", "--out", "runs/one"])
+    (run / "run.json").write_text("{")
+    with pytest.raises(errors.TrainingError, match="damaged"):
+        command.main(["--resume", "--out", "runs/one"])
+    photo = tiny_folder / "yuv_cgan.photo.safetensors"
+    with pytest.raises(errors.OptionError, match="holds yuv_cgan"):
+        train("--steps", "1", "--finetune", str(photo))
+
+
+def test_published_weights_are_listed_by_a_running_engine(place, capsys):
+    engine = EngineProcess(place / "engine", real=True)
+    try:
+        client = engine.client()
+        before = {entry["name"] for entry in client.ask("list").header["models"]}
+        train("--steps", "3", "--out", "runs/one", "--publish", "--tag", "own", "--licence", "CC0-1.0")
+        after = {entry["name"]: entry for entry in client.ask("list").header["models"]}
+    finally:
+        engine.finish()
+    assert set(after) - before == {"srgan.own"}
+    path = paths.models_folder() / "srgan.own.safetensors"
+    assert path == place / "models/srgan.own.safetensors" and f"Published: {path}" in capsys.readouterr().out
+    said = headers.read_header(path)
+    facts = json.loads((place / "runs/one/run.json").read_text())
+    assert said.licence == "CC0-1.0" and said.steps == 3 and said.config == facts["config"]
+    assert said.data == [{"pack": "train", "sha256": facts["data"]}] and said.commit == facts["commit"]
+    assert set(said.metrics) == {"psnr_y", "above_bicubic"} and said.created and "--tag own" in said.command
+    assert models.resolve("upscale", "srgan.own") == path
+    assert sorted(p.name for p in path.parent.iterdir()) == [path.name]
+    with pytest.raises(errors.OutputExists):
+        train("--steps", "1", "--publish", "--tag", "own")
+    train("--steps", "1", "--publish", "--tag", "own", "--overwrite")
+    assert headers.read_header(path).steps == 1
+
+
+def test_a_bar_is_drawn_on_a_terminal_and_nothing_elsewhere(monkeypatch, capsys):
+    with live.shown("srgan") as told:
+        assert told is None
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with live.shown("srgan") as told:
+        told(Standing(5, 10, 0.5, 200.0, "psnr"))
+    assert "srgan" in capsys.readouterr().err
+
+
+def test_lengths_of_time_in_words():
+    assert [live.clock(s) for s in (0.4, 59.4, 200, 7500)] == ["0 s", "59 s", "3 min 20 s", "2 h 05 min"]
