@@ -23,7 +23,14 @@ def loop_in(folder, store, options=None, heldout=None, **plan):
     torch.manual_seed(0)
     recipe = ToyRecipe(ToyNet(), options)
     plan = {"steps": 20, "batch": 4, "warmup": 2, "bf16": False, "log_every": 5, "sample_every": 10, **plan}
-    return Loop(recipe, store, RunFolder(folder, tensorboard=False, plots=False), Plan(**plan), heldout, report=lambda line: None)
+    return Loop(
+        recipe,
+        store,
+        RunFolder(folder, tensorboard=False, plots=False),
+        Plan(**plan),
+        heldout,
+        report=lambda line: None,
+    )
 
 
 def test_a_plan_has_one_length():

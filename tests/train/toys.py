@@ -47,7 +47,8 @@ class ToyRecipe(BaseRecipe):
     def step(self, batch, update, moment):
         self.moments.append(moment)
         self.rates.append(self.optimizer.param_groups[0]["lr"])
-        noise = 0.01 * self.seen * torch.randn_like(batch["x"])  # draws on torch's own randomness, which a resume must restore
+        # Draws on torch's own randomness, which a resume must restore.
+        noise = 0.01 * self.seen * torch.randn_like(batch["x"])
         loss = (self.generator(batch["x"] + noise).float() - (1 - batch["x"])).square().mean()
         if moment.step in self.options["poison"]:
             loss = loss * float("nan")
