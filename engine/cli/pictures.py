@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import enum
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from engine.client.errors import PincelError
+from engine.client.errors import OptionError, PincelError
 from engine.client.options import TASKS, Option, Task
 
 _COMMON = "Files and engine"
 _EXTRAS = {
-    "hints": "A picture as large as the photograph: where it is painted, its colours are wanted.",
-    "mask": "A picture as large as the photograph: black keeps the source, white takes the result, grey mixes.",
+    "reference": "A picture of any size whose colours are wanted, roughly in place.",
+    "hints": "A picture as large as the source: where it is painted, its colours are wanted.",
+    "mask": "A picture as large as the source: black keeps the source, white takes the result, grey mixes.",
 }
 
 
@@ -61,11 +63,26 @@ def _declared(option: Option) -> inspect.Parameter:
         extra["metavar"] = "|".join(option.choices)
     elif option.kind == "bool":
         flag = f"{flag}/--no-{flag[2:]}"
+    elif option.kind == "numbers":
+        extra["help"] += f" {option.count} from {option.low:g} to {option.high:g}; @FILE reads them as a JSON list."
+        extra["metavar"] = "N,N,...|@FILE"
     else:
         extra["metavar"] = "NAME"
     if option.default is None:
         kind = kind | None
     return _parameter(f"option_{option.name}", kind, option.default, flag, **extra)
+
+
+def _numbers(option: Option, text: str) -> list[float]:
+    """The numbers of a flag: commas between them, or @ and a file that holds a JSON list. Raises OptionError."""
+    where = text[1:] if text.startswith("@") else ""
+    try:
+        found = json.loads(Path(where).read_text("utf-8") if where else f"[{text}]")
+    except (OSError, ValueError) as error:
+        reason = f"{where} cannot be read: {error}" if where else f"{text[:80]!r} is no list of numbers"
+        remedy = f"Give {option.expects()}, with commas between them, or @ and the name of a JSON file."
+        raise OptionError(f"{option.name}: {reason}.", remedy, option=option.name) from None
+    return found if isinstance(found, list) else [found]
 
 
 def _extra(name: str) -> inspect.Parameter:
@@ -127,7 +144,8 @@ def _run(
 
     report: Report = Lines() if as_json else Screen(quiet)
     try:
-        values = task.complete(options)
+        written = [option for option in task.options if option.kind == "numbers" and options[option.name] is not None]
+        values = task.complete(options | {o.name: _numbers(o, options[o.name]) for o in written})
         naming = {"recursive": recursive, "overwrite": overwrite, "skip_existing": skip_existing}
         works = plan(task.name, values, inputs, out, reads=extras.values(), **naming)
     except PincelError as error:

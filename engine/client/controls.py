@@ -25,7 +25,7 @@ PLACES = {
     NEW_IMAGE: "New image",
 }
 # The place for each choice of an `output` option; the others leave that option at its default.
-_PLACE_OF_OUTPUT = {"normal": LAYER, "picture": LAYER, "color-only": COLOUR, "below": BELOW}
+_PLACE_OF_OUTPUT = {"normal": LAYER, "picture": LAYER, "color-only": COLOUR, "below-lines": BELOW}
 _LAYERS = {
     "hints": ("Hints", "A layer with strokes of the colours you want; what is transparent in it is left to Pincel."),
     "reference": ("Reference", "A layer whose colours are to be taken over."),

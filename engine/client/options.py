@@ -12,13 +12,13 @@ SEED_MAX = 2**32 - 1
 class Option:
     """One option of a task.
 
-    kind: "int", "float", "bool", "choice" or "generator". low, high: the allowed range, both included.
-    A float or int whose default is None is optional. title and help are shown to users.
+    kind: "int", "float", "bool", "choice", "generator" or "numbers", a list of `count` floats. low, high: the allowed
+    range, both included. An option whose default is None is optional. title and help are shown to users.
     """
 
-    def __init__(self, name, kind, default, title, help, low=None, high=None, choices=(), unit=""):
+    def __init__(self, name, kind, default, title, help, low=None, high=None, choices=(), unit="", count=0):
         self.name, self.kind, self.default, self.title, self.help = name, kind, default, title, help
-        self.low, self.high, self.choices, self.unit = low, high, tuple(choices), unit
+        self.low, self.high, self.choices, self.unit, self.count = low, high, tuple(choices), unit, count
 
     def check(self, value):
         """The value in this option's type. Raises OptionError with the range in the sentence."""
@@ -33,12 +33,22 @@ class Option:
         elif self.kind == "generator":
             if isinstance(value, str) and 0 < len(value) <= 100 and "/" not in value and "\\" not in value:
                 return value
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        elif self.kind == "numbers":
+            if isinstance(value, (list, tuple)) and len(value) == self.count and all(map(self._within, value)):
+                return [float(number) for number in value]
+            if isinstance(value, (list, tuple)):  # the sentence names what is wrong, not all that was given
+                wrong = [number for number in value if not self._within(number)]
+                value = wrong[0] if wrong else len(value)
+        elif self._within(value):
             if self.kind == "float":
-                value = float(value)
-            if (self.kind == "float" or value == int(value)) and self.low <= value <= self.high:
-                return value if self.kind == "float" else int(value)
+                return float(value)
+            if value == int(value):
+                return int(value)
         raise OptionError("%s must be %s, not %r." % (self.name, self.expects(), value), option=self.name)
+
+    def _within(self, value):
+        """Whether it is a number in the range (no NaN is)."""
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high
 
     def expects(self):
         """What the option takes, in words."""
@@ -48,6 +58,8 @@ class Option:
             return "one of " + ", ".join(self.choices)
         if self.kind == "generator":
             return "a generator's name"
+        if self.kind == "numbers":
+            return "%d numbers from %g to %g" % (self.count, self.low, self.high)
         return "a %s from %g to %g" % ("whole number" if self.kind == "int" else "number", self.low, self.high)
 
     def to_dict(self):
@@ -120,6 +132,39 @@ TASKS = {
                 ),
             ),
             extras=("hints", "mask"),
+        ),
+        Task(
+            "sketch",
+            "Colour Line Art",
+            "Gives a line drawing colours, below its own untouched lines, by hints, a colour reference or a seed.",
+            (
+                _GENERATOR,
+                Option("seed", "int", 0, "Seed", "Another seed, other colours, where no reference says.", 0, SEED_MAX),
+                Option(
+                    "variants", "int", 1, "Variants", "How many colourings, with seeds that follow each other.", 1, 16
+                ),
+                Option(
+                    "z",
+                    "numbers",
+                    None,
+                    "Z",
+                    "The colours as numbers, as info gives them back: edited by hand they steer the result.",
+                    -1.0,
+                    1.0,
+                    count=64,
+                ),
+                Option("strength", "float", 1.0, "Strength", "From 0 (white paper) to 1 (the new colours).", 0.0, 1.0),
+                Option("saturation", "float", 1.0, "Saturation", "Multiplies the new colours' intensity.", 0.0, 3.0),
+                Option(
+                    "output",
+                    "choice",
+                    "normal",
+                    "Output",
+                    "One picture, or the colours alone for a layer below the lines.",
+                    choices=("normal", "below-lines"),
+                ),
+            ),
+            extras=("reference", "hints"),
         ),
         Task(
             "upscale",

@@ -73,3 +73,45 @@ class Muon(torch.optim.Optimizer):
         state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         size = (state["square"] / (1 - beta2**step)).sqrt_().add_(1e-8)
         parameter.addcdiv_(state["mean"], size, value=-group["lr"] / (1 - beta1**step))
+
+
+class Ranger(torch.optim.RAdam):
+    """RAdam (Liu 2019) with Lookahead (Zhang 2019): every `every` steps the weights go back `1 - share` of their way.
+
+    The optimizer of the UNAM 2022 thesis (section 6.1); its slow weights are part of the optimizer's state.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float = 3e-3,
+        betas: tuple[float, float] = (0.95, 0.99),
+        every: int = 6,
+        share: float = 0.5,
+    ) -> None:
+        super().__init__(params, lr, betas, eps=1e-5)
+        for group in self.param_groups:
+            group["every"], group["share"], group["made"] = every, share, 0
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One update of every parameter that has a gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                if "slow" in state or parameter.grad is None:
+                    continue
+                # RAdam takes a state with anything in it for one that it made itself: make all of it.
+                state["step"] = torch.tensor(0.0)
+                state["exp_avg"] = torch.zeros_like(parameter)
+                state["exp_avg_sq"] = torch.zeros_like(parameter)
+                state["slow"] = parameter.clone()
+        result = super().step(closure)
+        for group in self.param_groups:
+            group["made"] += 1
+            if group["made"] % group["every"] == 0:
+                for parameter in group["params"]:
+                    slow = self.state[parameter].get("slow")
+                    if slow is not None:
+                        parameter.copy_(slow.lerp_(parameter, group["share"]))
+        return result

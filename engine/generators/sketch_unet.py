@@ -1,0 +1,320 @@
+"""UNAM 2022 thesis (section 3 of our summary, chapter 5 of its own): line drawings coloured from a rough colour reference.
+
+A U-Net of two encoder blocks, three decoder blocks and two skip connections speaks HxHySV (engine/imaging/hsv.py). A Z
+encoder makes 64 numbers of a colour reference, a Z decoder makes 32x8x8 of them, joined to the second encoder block; four of
+its channels are an extra output, trained to a coarse picture so that Z cannot be ignored. `Generator(**THESIS)` is the
+thesis' size (7.9 M parameters). Its figures give widths only as pictures: they are chosen here to meet the printed counts.
+Where `CONFIG`, the compact flagship for CPUs, and our recipe differ from the thesis, by configuration only:
+
+* hint planes at full resolution: the artist's dots and strokes, and the colour of the nearest hint that is reached without
+  crossing lines (engine/imaging/spread.py), since users expect a dot to be obeyed where it lies; a fifth output says how
+  far to take that colour;
+* fewer channels, and a bottleneck one octave deeper, which sees more of the picture;
+* a reference may be absent, and the colours of a seed come from a bank of the training pictures' Zs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.generators.base import Card, Port
+from engine.imaging import hsv, references, sketch
+from engine.nn.losses import real_or_fake
+from engine.nn.optim import Muon, Ranger
+from engine.nn.perceptual import Features
+from engine.nn.sketch_losses import colour_error, examined, perceived
+from engine.nn.sketch_parts import Z_SIZE, ResBlock, Shuffle, ZBank, ZDecoder, ZEncoder
+from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
+
+if TYPE_CHECKING:
+    from engine.train.data import PictureStore
+
+HINT_PLANES = 8  # X, Y, V and mask as painted; X, Y, V and nearness as spread
+
+CARD = Card(
+    name="sketch_unet",
+    task="sketch",
+    title="Line-art colorizer (U-Net with Z)",
+    paper="Ronneberger et al. 2015, U-Net: Convolutional Networks for Biomedical Image Segmentation",
+    thesis="UNAM 2022: colouring sketches with a colour reference",
+    inputs=(
+        Port("sketch", 1, 0.0, 1.0, "the line drawing: 1 is paper, 0 is ink"),
+        Port(
+            "hints", HINT_PLANES, -1.0, 1.0, "X, Y, V and mask of the hints, then of the hints spread between the lines"
+        ),
+        Port(
+            "z",
+            Z_SIZE,
+            -1.0,
+            1.0,
+            "the colours: Generator.encode(reference), Generator.imagine(seed), or by hand",
+            True,
+        ),
+    ),
+    output=Port("hxhysv", 4, -1.0, 1.0, "hue as a direction (two planes), saturation and value in 0..1"),
+    multiple=16,
+    working_size=128,
+)
+
+# The compact flagship. Weights files carry their own config.
+CONFIG: dict[str, Any] = {
+    "widths": [20, 56, 144],
+    "deep": 2,
+    "octaves": 2,
+    "hints": True,
+    "encoder": [16, 32, 64, 64],
+    "decoder": 64,
+}
+THESIS: dict[str, Any] = {
+    "widths": [64, 128, 256],
+    "deep": 1,
+    "octaves": 1,
+    "hints": False,
+    "encoder": [32, 64, 128, 224],
+    "decoder": 128,
+}
+
+
+class Generator(nn.Module):
+    """Sketch [N, 1, H, W], hints [N, 8, H, W] and Z [N, 64, 1, 1] -> HxHySV [N, 4, H, W]; sides a multiple of 16.
+
+    widths: channels after the two encoder blocks and in the bottleneck; deep: residual blocks in the bottleneck; octaves: how
+    often the bottleneck halves the size once more; hints: whether the hint planes are seen; encoder, decoder: channels of
+    the Z encoder's blocks and of the Z decoder.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (64, 128, 256),
+        deep: int = 1,
+        octaves: int = 1,
+        hints: bool = False,
+        encoder: tuple[int, ...] = (32, 64, 128, 224),
+        decoder: int = 128,
+    ) -> None:
+        super().__init__()
+        if not 0 < min(widths) <= max(widths) <= 1024 or not 0 <= deep <= 16 or not 1 <= octaves <= 4 or len(encoder) > 6:
+            raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
+        first, second, third = widths
+        self.hints, self.multiple = hints, 2 ** (3 + octaves - 1)
+        start = 1 + (HINT_PLANES if hints else 0)
+        self.zencoder, self.zdecoder = ZEncoder(tuple(encoder)), ZDecoder(decoder)
+        self.down1 = nn.Sequential(ResBlock(start, first, 2), ResBlock(first, first))
+        self.down2 = nn.Sequential(ResBlock(first + 32, second, 2), ResBlock(second, second))
+        self.up1 = nn.Sequential(
+            ResBlock(second, third, 2),
+            *[ResBlock(third, third, 2) for _ in range(octaves - 1)],
+            *[ResBlock(third, third) for _ in range(deep)],
+            *[Shuffle(third, third // 2) if i == 0 else Shuffle(third // 2, third // 2) for i in range(octaves)],
+        )
+        self.up2 = nn.Sequential(ResBlock(third // 2 + second, second), Shuffle(second, second // 2))
+        self.up3 = nn.Sequential(ResBlock(second // 2 + first, first), Shuffle(first, first // 2))
+        self.head = nn.Sequential(nn.Conv2d(first // 2 + start, first // 2, 3, 1, 1), nn.CELU())
+        self.out = nn.Conv2d(first // 2, 5 if hints else 4, 3, 1, 1)
+        self.bank = ZBank()
+
+    def encode(self, reference: Tensor) -> Tensor:
+        """Z [N, 64, 1, 1] of a reference [N, 4, H, W]: X, Y, V and where it is set (0..1); nothing set is legal."""
+        z: Tensor = self.zencoder(reference)
+        return z
+
+    def imagine(self, seed: int) -> Tensor:
+        """Z [1, 64, 1, 1] for a seed: a mixture of two of the training pictures' Zs; the seed alone decides."""
+        return self.bank.draw(seed)
+
+    def forward(self, sketch: Tensor, hints: Tensor, z: Tensor) -> Tensor:
+        return self.forward_with_extra(sketch, hints, z)[0]
+
+    def forward_with_extra(self, sketch: Tensor, hints: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and the extra output [N, 4, 8, 8], the Z decoder's coarse picture."""
+        start = torch.cat((sketch, hints), 1) if self.hints else sketch
+        coarse = self.zdecoder(z)
+        one = self.down1(start)
+        two = self.down2(torch.cat((one, F.interpolate(coarse, one.shape[-2:], mode="bilinear")), 1))
+        x = self.up1(two)
+        x = self.up2(torch.cat((x, two), 1))
+        x = self.up3(torch.cat((x, one), 1))
+        made = self.out(self.head(torch.cat((x, start), 1)))
+        return self._guided(_in_range(made[:, :4]), made[:, 4:].float(), hints), _in_range(coarse[:, :4])
+
+    def _guided(self, made: Tensor, trust: Tensor, hints: Tensor) -> Tensor:
+        """The fifth output says how far to take the nearest hint's colour instead; at first, the nearer the more."""
+        if not self.hints:
+            return made
+        near, taken = hints[:, 7:8].float(), hsv.xyv_to_directed(hints[:, 4:7].float())
+        return torch.lerp(made, taken, torch.sigmoid(trust + 4 * near - 1) * (near > 0))
+
+
+def _in_range(x: Tensor) -> Tensor:
+    """Hue as tanh, saturation and value as sigmoid."""
+    x = x.float()
+    return torch.cat((torch.tanh(x[:, :2]), torch.sigmoid(x[:, 2:])), 1)
+
+
+class Discriminator(nn.Module):
+    """XYV [N, 3, H, W] -> one logit [N, 1] a picture, above 0 for real ones. 3.2 M parameters in the thesis' size."""
+
+    def __init__(self, widths: tuple[int, ...] = (64, 128, 256, 352)) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        inside = 3
+        for width in widths:
+            blocks.append(ResBlock(inside, width, 2))
+            inside = width
+        self.blocks = nn.Sequential(*blocks)
+        self.linear = nn.Linear(inside, 1)
+
+    def forward(self, xyv: Tensor) -> Tensor:
+        logit: Tensor = self.linear(self.blocks(xyv).mean((2, 3)))
+        return logit
+
+
+# ---- training ------------------------------------------------------------------------------------------------------
+
+
+class Recipe(BaseRecipe):
+    """Phase "mse": MSE(y) + MSE(extra); "perceptual": 4 * MSE(y) + 2 * MSE(extra) + a perceptual loss (with `features`).
+
+    NoGAN (Antic 2018) has its three phases: those two train the generator alone, "judge" the discriminator alone, "gan" both
+    (lambda 0.003); the last two have no share by default, as in the thesis' published model. Sketches, references and hints
+    are made of the pictures (engine/imaging/sketch.py, references.py). Ours, and 0 or False for the thesis' way: `chroma`
+    adds the error of the colours as they are seen, in which a wrong hue of a grey counts nothing; `under_lines` takes the
+    lines out of the truth, as colours belong on a layer below them; a share of the pictures has no reference, a displaced
+    one, or that of another picture with many hints, so that palettes are understood and hints obeyed.
+    """
+
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
+        "size": 128,  # pixels; 256 in the thesis
+        "optimizer": "muon",  # "ranger": the thesis'
+        "rate": 3e-3,  # the thesis' peak (Ranger); Adam's for what Muon does not train
+        "muon_rate": 0.02,
+        "later": 0.4,  # the rates' factor from the perceptual phase on
+        "perceptual": 0.25,  # share of the training
+        "judge": 0.0,
+        "gan": 0.0,
+        "features": "",  # path of a feature network; "": the perceptual phase has its mean squares alone
+        "lambda": 0.003,
+        "chroma": 4.0,
+        "hue_floor": 0.1,  # weight of the hue's error where the truth is grey, growing to 1 with its saturation; 1: always 1
+        "under_lines": True,
+        "own": 0.45,  # shares of the pictures by their reference; the rest has none
+        "displaced": 0.15,
+        "foreign": 0.15,
+        "hinted": 0.6,
+        "rotate": 30.0,
+        "warp": 0.2,
+        "light": 0.1,
+    }
+    crop = 256
+
+    def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(generator, options)
+        assert isinstance(generator, Generator)
+        self.net: Generator = generator
+        adversarial = self.options["judge"] + self.options["gan"] > 0
+        self.discriminator = Discriminator() if adversarial else None
+        self.features = Features(self.options["features"]) if self.options["features"] else None
+
+    def phases(self) -> tuple[Phase, ...]:
+        later = {name: self.options[name] for name in ("perceptual", "judge", "gan")}
+        every = (Phase("mse", 1 - sum(later.values())), *(Phase(name, share) for name, share in later.items()))
+        return tuple(phase for phase in every if phase.share > 0)
+
+    def nets(self) -> dict[str, nn.Module]:
+        return super().nets() | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
+
+    def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
+        factor = 1.0 if phase.name == "mse" else self.options["later"]
+        rate = self.options["rate"] * factor
+        if self.options["optimizer"] == "ranger":
+            return {name: Ranger(net.parameters(), rate) for name, net in self.nets().items()}
+        made: dict[str, torch.optim.Optimizer] = {}
+        for name, net in self.nets().items():
+            hidden = [p for n, p in net.named_parameters() if p.ndim == 4 and not n.startswith("out.")]
+            others = [p for n, p in net.named_parameters() if p.ndim != 4 or n.startswith("out.")]
+            made[name] = Muon(hidden, others, self.options["muon_rate"] * factor, adam_lr=rate)
+        return made
+
+    def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
+        """Squares of the pictures at twice the training size, turned and lit; sketches are drawn there, then all made small."""
+        side, options = self.options["size"], self.options
+        crop = int(torch.randint(self.crop * 3 // 4, self.crop + 1, (), generator=rng))
+        rgb = store.crops(size, crop, rng).float() / 255
+        rgb = F.interpolate(rgb, (2 * side, 2 * side), mode="bilinear", align_corners=False, antialias=True)
+        rgb = references.lit(references.turned(rgb, rng, options["rotate"], options["warp"]), rng, options["light"])
+        return self.examples(rgb, rng)
+
+    def examples(self, rgb: Tensor, rng: torch.Generator) -> Batch:
+        """A batch from pictures [N, 3, 2 * size, 2 * size] in [0, 1]."""
+        o = self.options
+        made = references.lesson(rgb, rng, o["own"], o["displaced"], o["foreign"], o["hinted"], o["under_lines"])
+        layout = torch.channels_last
+        return {k: v.contiguous(memory_format=layout) if v.ndim == 4 else v for k, v in made.items()}
+
+    def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
+        if moment.phase.name == "judge":
+            with torch.no_grad():
+                made = self.net(batch["sketch"], batch["hints"], self.net.encode(batch["reference"]))
+            return self._judge(made, batch["truth"], update)
+        z = self.net.encode(batch["reference"])
+        made, extra = self.net.forward_with_extra(batch["sketch"], batch["hints"], z)
+        self.net.bank.remember(z.detach()[batch["own"]])
+        scalars: dict[str, Tensor] = {}
+        if moment.phase.name == "gan":
+            scalars = self._judge(made.detach(), batch["truth"], update)
+        with torch.autocast(made.device.type, enabled=False):
+            pixels = colour_error(made, batch["truth"], self.options["hue_floor"], self.options["chroma"])
+            coarse = F.mse_loss(extra.float(), batch["coarse"])
+        loss = pixels + coarse
+        if moment.phase.name != "mse":
+            loss = 4 * pixels + 2 * coarse
+            if self.features is not None:
+                content, style = perceived(self.features, made, batch["truth"])
+                loss = loss + content + style
+                scalars |= {"content": content.detach(), "style": style.detach()}
+        if moment.phase.name == "gan" and self.discriminator is not None:
+            loss = loss - self.options["lambda"] * self.discriminator(hsv.hxhysv_to_xyv(made)).float().mean()
+        update("generator", loss)
+        return {"loss": loss.detach(), "mse": pixels.detach(), "extra": coarse.detach(), **scalars}
+
+    def _judge(self, made: Tensor, rgb: Tensor, update: Update) -> dict[str, Tensor]:
+        """One step of the discriminator on as many real as made pictures."""
+        assert self.discriminator is not None
+        real = self.discriminator(hsv.rgb_to_xyv(rgb)).float()
+        fake = self.discriminator(hsv.hxhysv_to_xyv(made)).float()
+        loss = real_or_fake(real, True) + real_or_fake(fake, False)
+        update("discriminator", loss)
+        counts = {"real_real": real > 0, "real_fake": real <= 0, "fake_real": fake > 0, "fake_fake": fake <= 0}
+        return {"d": loss.detach() / 2, **{f"confusion/{k}": v.sum().float() for k, v in counts.items()}}
+
+    def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
+        """Sketch with its hints, reference, result under the lines, truth."""
+        assert isinstance(generator, Generator)
+        made = hsv.hxhysv_to_rgb(generator(batch["sketch"], batch["hints"], generator.encode(batch["reference"])))
+        lines, painted, reference = batch["sketch"], batch["hints"][:, :4], batch["reference"]
+        dotted = torch.lerp(lines.expand(-1, 3, -1, -1), hsv.xyv_to_rgb(painted[:, :3]), painted[:, 3:4])
+        shown = torch.lerp(torch.ones_like(reference[:, :3]), hsv.xyv_to_rgb(reference[:, :3]), reference[:, 3:4])
+        shown = F.interpolate(shown, made.shape[-2:])
+        return torch.cat((dotted, shown, made * lines, batch["truth"] * lines), 3)
+
+    def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
+        """What examined() measures, on centred squares."""
+        assert isinstance(generator, Generator)
+        rng, side = torch.Generator().manual_seed(0), self.options["size"]
+        sums: dict[str, float] = {}
+        for index in range(len(store)):
+            picture = store.picture(index)
+            edge = min(picture.shape[1:])
+            top, left = (picture.shape[1] - edge) // 2, (picture.shape[2] - edge) // 2
+            rgb = picture[None, :, top : top + edge, left : left + edge].float() / 255
+            rgb = F.interpolate(rgb, (2 * side, 2 * side), mode="bilinear", align_corners=False, antialias=True)
+            rgb = rgb.clamp(0, 1)
+            lines, truth = F.avg_pool2d(sketch.drawn(rgb, rng), 2), F.avg_pool2d(rgb, 2)
+            for name, value in examined(generator, lines, truth, rng).items():
+                sums[name] = sums.get(name, 0.0) + value
+        return {name: total / len(store) for name, total in sums.items()}

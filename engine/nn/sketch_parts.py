@@ -1,0 +1,152 @@
+"""The UNAM 2022 thesis' parts (section 5.2): residual blocks with CELU, Z encoder and decoder, HueDropout, positions."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Z_SIZE = 64
+REFERENCE_SIDE = 96  # pixels: the encoder sees every reference at this size
+_POSITIONS = 4  # a sine and a cosine along each axis
+
+
+class ResBlock(nn.Module):
+    """[N, inside, H, W] -> [N, out, H / stride, W / stride]: 3x3 convolutions, CELU (alpha 1), batch norm right after it."""
+
+    def __init__(self, inside: int, out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(inside, out, 3, stride, 1), nn.BatchNorm2d(out)
+        self.conv2, self.norm2 = nn.Conv2d(out, out, 3, 1, 1), nn.BatchNorm2d(out)
+        self.shortcut = nn.Conv2d(inside, out, 1) if inside != out else nn.Identity()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.norm1(F.celu(self.conv1(x)))
+        x = F.avg_pool2d(x, self.stride, ceil_mode=True) if self.stride > 1 else x
+        return self.norm2(F.celu(self.conv2(inner) + self.shortcut(x)))
+
+
+class Shuffle(nn.Module):
+    """[N, inside, H, W] -> [N, out, factor H, factor W]: a convolution and PixelShuffle (Shi 2016).
+
+    The convolution starts alike for the pixels that it makes of one (ICNR, Aitken 2017): no checkerboard to unlearn.
+    """
+
+    def __init__(self, inside: int, out: int, factor: int = 2) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inside, out * factor * factor, 3, 1, 1)
+        self.factor = factor
+        with torch.no_grad():
+            same = factor * factor
+            self.conv.weight.copy_(self.conv.weight[::same].repeat_interleave(same, 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.celu(F.pixel_shuffle(self.conv(x), self.factor))
+
+
+class HueDropout(nn.Module):
+    """In training each pixel of a reference [N, 4, H, W] (X, Y, V, where it is set) turns into unset white by chance."""
+
+    def __init__(self, chance: float = 0.25) -> None:
+        super().__init__()
+        self.chance = chance
+
+    def forward(self, reference: Tensor) -> Tensor:
+        if not self.training or self.chance <= 0:
+            return reference
+        keep = torch.rand_like(reference[:, :1]) >= self.chance
+        return torch.where(keep, reference, unset(reference))
+
+
+def unset(like: Tensor) -> Tensor:
+    """White that is not set, shaped to broadcast with references [N, 4, H, W] in XYV and mask."""
+    return like.new_tensor((0.0, 0.0, 1.0, 0.0)).view(1, 4, 1, 1)
+
+
+def positions(height: int, width: int, like: Tensor) -> Tensor:
+    """Where each pixel lies [1, 4, H, W]: sine and cosine of a half turn over each axis (Vaswani 2017, two waves)."""
+    down = torch.linspace(0, math.pi, height, device=like.device, dtype=like.dtype).view(1, 1, -1, 1)
+    along = torch.linspace(0, math.pi, width, device=like.device, dtype=like.dtype).view(1, 1, 1, -1)
+    parts = (torch.sin(down), torch.cos(down), torch.sin(along), torch.cos(along))
+    return torch.cat([part.expand(1, 1, height, width) for part in parts], 1)
+
+
+class ZEncoder(nn.Module):
+    """Reference [N, 4, H, W] (X, Y, V and where it is set, 0..1) of any size -> Z [N, 64, 1, 1] in (-1, 1).
+
+    Resized to 96x96, HueDropout, positions, residual blocks of stride 2 with `widths` channels, a linear layer, tanh.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 128), chance: float = 0.25) -> None:
+        super().__init__()
+        self.dropout = HueDropout(chance)
+        blocks: list[nn.Module] = []
+        inside = 4 + _POSITIONS
+        for width in widths:
+            blocks.append(ResBlock(inside, width, 2))
+            inside = width
+        self.blocks = nn.Sequential(*blocks)
+        side = -(-REFERENCE_SIDE // 2 ** len(widths))
+        self.linear = nn.Linear(inside * side * side, Z_SIZE)
+
+    def forward(self, reference: Tensor) -> Tensor:
+        mask = reference[:, 3:4].clamp(0, 1)
+        size = (REFERENCE_SIDE, REFERENCE_SIDE)
+        if reference.shape[-2:] != size:
+            # Averaged over what is set, so that the unset does not bleed into the colours.
+            both = F.interpolate(torch.cat((reference[:, :3] * mask, mask), 1), size, mode="bilinear", antialias=True)
+            share = both[:, 3:4]
+            mask, colours = share.clamp(0, 1), both[:, :3] / share.clamp_min(1e-4)
+        else:
+            colours = reference[:, :3]
+        seen = torch.lerp(unset(reference)[:, :3].expand_as(colours), colours, mask)
+        seen = self.dropout(torch.cat((seen, mask), 1))
+        where = positions(*size, seen).expand(seen.shape[0], -1, -1, -1)
+        x = self.blocks(torch.cat((seen, where), 1))
+        return torch.tanh(self.linear(x.flatten(1)).float())[:, :, None, None]
+
+
+class ZDecoder(nn.Module):
+    """Z [N, 64, 1, 1] -> [N, 32, 8, 8]; its first 4 channels are the extra output, a coarse picture in HxHySV."""
+
+    def __init__(self, width: int = 128) -> None:
+        super().__init__()
+        self.width = width
+        self.linear = nn.Linear(Z_SIZE, width * 4)
+        self.blocks = nn.Sequential(ResBlock(width, width), Shuffle(width, width), ResBlock(width, width))
+        self.up = Shuffle(width, width // 2)
+        self.out = nn.Conv2d(width // 2, 32, 3, 1, 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = F.celu(self.linear(z.flatten(1))).view(-1, self.width, 2, 2)
+        return self.out(self.up(self.blocks(x)))
+
+
+class ZBank(nn.Module):
+    """The Zs of the last `size` training pictures: what seeds draw from, kept in the weights."""
+
+    zs: Tensor
+    filled: Tensor
+
+    def __init__(self, size: int = 256) -> None:
+        super().__init__()
+        self.register_buffer("zs", torch.zeros(size, Z_SIZE))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))  # how many were ever remembered
+
+    @torch.no_grad()
+    def remember(self, z: Tensor) -> None:
+        """Keep z [N, 64, 1, 1] in the place of the oldest."""
+        places = (self.filled + torch.arange(len(z), device=z.device)) % len(self.zs)
+        self.zs[places] = z.flatten(1).to(self.zs.dtype)
+        self.filled += len(z)
+
+    def draw(self, seed: int) -> Tensor:
+        """Z [1, 64, 1, 1] for a seed, from the seed alone: one of the bank's with up to a third of another."""
+        rng = torch.Generator().manual_seed(seed)
+        count = min(len(self.zs), max(1, int(self.filled)))
+        one, other = torch.randint(0, count, (2,), generator=rng).tolist()
+        share = 0.35 * float(torch.rand((), generator=rng))
+        return torch.lerp(self.zs[one].float(), self.zs[other].float(), share).clamp(-1, 1).view(1, Z_SIZE, 1, 1)
