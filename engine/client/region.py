@@ -110,14 +110,18 @@ class Plan:
             self.options["width"] = round(self.read.width * self._across)
             self.options["height"] = round(self.read.height * self._down)
 
-    def keep(self, result):
-        """The part of a result (Pixels of what was read) that belongs to `inside`, as Pixels."""
+    def part(self, result):
+        """The Rect of a result (Pixels of what was read), in its own coordinates, that belongs to `inside`."""
         if self.read == self.inside:
-            return result
+            return Rect(0, 0, result.width, result.height)
         width, height = min(self._size[0], result.width), min(self._size[1], result.height)
-        x = round((self.inside.x - self.read.x) * self._across)
-        y = round((self.inside.y - self.read.y) * self._down)
-        return cut(result, Rect(min(x, result.width - width), min(y, result.height - height), width, height))
+        x = int(round((self.inside.x - self.read.x) * self._across))
+        y = int(round((self.inside.y - self.read.y) * self._down))
+        return Rect(min(x, result.width - width), min(y, result.height - height), width, height)
+
+    def keep(self, result):
+        """That part of a result as Pixels."""
+        return result if self.read == self.inside else cut(result, self.part(result))
 
     def place(self, pixels):
         """The Rect on the canvas for kept pixels: the top left corner stays where it is."""
