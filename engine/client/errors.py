@@ -178,6 +178,11 @@ class NotWritable(OutputError):
     remedy = "Choose a folder that you may write to with -o."
 
 
+class NoProfile(OutputError):
+    code = "output.no-profile"
+    remedy = "Start the editor once, so that it makes its folders, then try again; or name one with --folder."
+
+
 # ---- weights -----------------------------------------------------------------------------------------------------
 
 

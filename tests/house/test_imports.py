@@ -24,7 +24,8 @@ RULES: dict[str, tuple[str, str]] = {
     "api": ("tasks store files server paths generators", "torch numpy PIL"),
     "train": ("generators store imaging nn tasks paths", "torch numpy PIL safetensors tensorboard matplotlib rich skimage"),
     "demo": ("api cli", "numpy PIL skimage rich"),
-    "cli": ("api files server store tasks train paths", "typer rich torch"),
+    "install": ("paths __version__", ""),
+    "cli": ("api files install server store tasks train paths", "typer rich torch"),
     "__init__": ("api", ""),
     "__main__": ("cli", ""),
 }

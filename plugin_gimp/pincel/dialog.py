@@ -1,0 +1,104 @@
+"""GIMP's own ProcedureDialog for a task: last values, presets and reset come with it. Loaded only when somebody looks."""
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+gi.require_version("GimpUi", "3.0")
+gi.require_version("Gtk", "3.0")
+from gi.repository import Gimp, GimpUi, GObject, Gtk  # noqa: E402
+from pincel_client import controls, errors  # noqa: E402
+from pincel_client.session import Session  # noqa: E402
+
+# A dialog must not wait for an engine that is silent.
+_ASK_SECONDS = 1.0
+
+
+def start(name):
+    """Open the connection to the display; before any other function here."""
+    GimpUi.init(name)
+
+
+def ask(procedure, config, task):
+    """Show the dialog; whether the user confirmed it. The values are in the config."""
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, task.title)
+    try:
+        names, made = ["convert-indexed"] if task.source else [], []
+        for control in reversed(controls.controls(task)):
+            if control.kind == "generator":
+                continue
+            name = control.name.replace("_", "-")
+            if control.kind == "float":
+                dialog.get_scale_entry(name, 1.0)
+            names.insert(0, name)
+        names = [n for n in names if n != "convert-indexed"]
+        dialog.fill(names)
+        for control in controls.controls(task):
+            if control.kind == "generator":
+                made.append(_row(control, _generators(config, control.name, task)))
+        area = dialog.get_content_area()
+        for number, row in enumerate(made):
+            area.pack_start(row, False, False, 0)
+            area.reorder_child(row, number)
+        return dialog.run()
+    finally:
+        dialog.destroy()
+
+
+def offer_conversion():
+    """Ask whether an indexed image may become RGB. True; raises Cancelled for no."""
+    question = Gtk.MessageDialog(
+        message_type=Gtk.MessageType.QUESTION,
+        buttons=Gtk.ButtonsType.NONE,
+        text="This image is indexed: its palette cannot hold the result.",
+        secondary_text="Convert it to RGB together with the result? One undo takes back both.",
+    )
+    question.set_title("Pincel")
+    question.add_button("_Cancel", Gtk.ResponseType.CANCEL)
+    question.add_button("Convert to _RGB", Gtk.ResponseType.OK)
+    question.set_default_response(Gtk.ResponseType.OK)
+    answer = question.run()
+    question.destroy()
+    if answer != Gtk.ResponseType.OK:
+        raise errors.Cancelled()
+    return True
+
+
+def _row(control, widget):
+    """A label and a widget, like the dialog's own rows."""
+    label = Gtk.Label.new_with_mnemonic("_" + control.title)
+    label.set_mnemonic_widget(widget)
+    widget.set_tooltip_text(control.help)
+    row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
+    row.pack_start(label, False, False, 0)
+    row.pack_start(widget, True, True, 0)
+    row.set_border_width(12)
+    row.show_all()
+    return row
+
+
+def _generators(config, name, task):
+    """A list of the networks that the running engine has, bound to the config's string: presets and reset move it."""
+    widget = Gtk.ComboBoxText()
+    known = set()
+
+    def offer(value, words):
+        if value and value not in known:
+            known.add(value)
+            widget.append(value, words)
+
+    for value, words in controls.generators(task, _models()):
+        offer(value, words)
+    offer(config.get_property(name), config.get_property(name))
+    config.connect("notify::" + name, lambda *_: offer(config.get_property(name), config.get_property(name)))
+    flags = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
+    config.bind_property(name, widget, "active-id", flags)
+    return widget
+
+
+def _models():
+    """The networks of the engine that runs now; none where none does."""
+    try:
+        with Session.connect("gimp", Gimp.version(), start=False, timeout=_ASK_SECONDS) as session:
+            return session.models
+    except errors.PincelError:
+        return []
