@@ -154,6 +154,7 @@ class Loop:
                 f"The checkpoint in {self.folder.path} is not one of this training: {reason.rstrip('.')}.",
                 "Resume it with the generator, sizes and version that it was made with, or begin anew without --resume.",
             ) from error
+        self.folder.forget_after(self.step)
 
     def _take_up(self, state: dict[str, Any]) -> None:
         for name, net in self.nets.items():

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from engine.client.errors import NothingToResume, NotWritable
 from engine.train.confusion import confusion_picture
-from engine.train.plots import draw
+from engine.train.plots import draw, read_lines
 
 
 def write_atomically(path: Path, write: Any) -> None:
@@ -93,6 +93,14 @@ class RunFolder:
         line = json.dumps({**key, **{k: round(v, 6) for k, v in scalars.items()}})
         with (self.path / name).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+    def forget_after(self, step: int) -> None:
+        """Drop the lines of the logs behind a step: what a crash left behind its last checkpoint is trained again."""
+        for name in ("stats.jsonl", "epochs.jsonl"):
+            rows = read_lines(self.path / name)
+            kept = "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step)
+            if any(row["step"] > step for row in rows):
+                write_atomically(self.path / name, lambda p, text=kept: p.write_text(text, encoding="utf-8"))
 
     def sheet(self, step: int, pictures: Tensor, columns: int = 5) -> Path:
         """Save [N, 3, H, W] in [0, 1] as one PNG, `columns` pictures a row; missing ones of the last row are white."""

@@ -168,7 +168,8 @@ def merged(facts: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
             raise OptionError(f"A run keeps its sizes: {name} is {facts['config'].get(name)!r}.", "Use --finetune.")
     if "steps" in now or "minutes" in now:
         before["steps"] = before["minutes"] = None
-    both = {"set": {**before.get("set", {}), **now.get("set", {})}, "finetune": None, "config": {}}
+    both: dict[str, Any] = {"set": {**before.get("set", {}), **now.get("set", {})}, "finetune": None, "config": {}}
+    both["out"] = now.get("out", OUT)  # the folder may have been moved
     return {**before, **now, **both}
 
 

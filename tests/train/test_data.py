@@ -69,3 +69,23 @@ def test_weights_choose_pictures(tmp_path):
 def test_the_fingerprint_knows_the_set(tmp_path):
     files = pictures_in(make_pictures(tmp_path))
     assert fingerprint(files) == fingerprint(files[::-1]) != fingerprint(files[:2])
+
+
+def test_a_set_too_large_for_the_device_stays_in_main_memory(tmp_path, monkeypatch):
+    files = pictures_in(make_pictures(tmp_path))
+    on_device = PictureStore(files)
+    assert on_device.resident and "kept on cpu" in on_device.place()
+    monkeypatch.setattr("engine.train.data._fits", lambda size, device: False)
+    moved = PictureStore(files)
+    assert not moved.resident and "main memory" in moved.place()
+    one, other = (s.crops(6, 5, torch.Generator().manual_seed(0), flip="all") for s in (on_device, moved))
+    assert torch.equal(one, other) and torch.equal(on_device.picture(1), moved.picture(1))
+
+
+def test_the_fingerprint_knows_the_contents(tmp_path):
+    files = pictures_in(make_pictures(tmp_path))
+    before = fingerprint(files)
+    data = bytearray(files[0].read_bytes())
+    data[-1] ^= 1
+    files[0].write_bytes(bytes(data))
+    assert fingerprint(files) != before

@@ -185,3 +185,21 @@ def test_a_recipes_own_state_is_kept(tmp_path, store):
     again.recipe.load_state = taken.update
     again.resume()
     assert taken["accuracy"] == 0.75 and taken["seen"].tolist() == [0, 1, 2]
+
+
+def test_what_was_logged_behind_the_checkpoint_is_logged_once(tmp_path, store):
+    loop = loop_in(tmp_path / "run", store)
+    loop.run()
+    state = {**loop.state(), "step": 8}  # as if it had crashed after step 20 with a checkpoint of step 8
+    loop.folder.save(state)
+    loop_in(tmp_path / "run", store).resume()
+    assert [line["step"] for line in lines(tmp_path / "run" / "stats.jsonl")] == [5]
+    assert [line["step"] for line in lines(tmp_path / "run" / "epochs.jsonl")] == list(range(1, 9))
+
+
+def test_a_resume_takes_the_rate_that_is_asked_for_now(tmp_path, store):
+    loop_in(tmp_path / "run", store).run()
+    again = loop_in(tmp_path / "run", store)
+    again.recipe.optimizers = lambda phase: {"generator": torch.optim.Adam(again.recipe.generator.parameters(), lr=0.3)}
+    again.resume()
+    assert [group["peak"] for group in again._optimizers["generator"].param_groups] == [0.3]
