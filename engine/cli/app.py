@@ -54,6 +54,17 @@ def _train(context: typer.Context) -> None:
     main(list(context.args), "pincel train")
 
 
+@app.command(
+    "evaluate",
+    help="Measure a generator on pictures that it was never trained on: `pincel evaluate --help`.",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def _evaluate(context: typer.Context) -> None:
+    from engine.train.evaluate import main
+
+    main(list(context.args), "pincel evaluate")
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status. arguments: None takes the process's own."""
     try:

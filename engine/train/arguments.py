@@ -43,7 +43,9 @@ def plain(text: str) -> Any:
         return text
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Its errors are OptionError, like those of every other command."""
+
     def error(self, message: str) -> NoReturn:
         sentence = message[:1].upper() + message[1:]
         raise OptionError(f"{sentence.rstrip('.')}.", f"See `{self.prog} --help`.")
@@ -65,7 +67,7 @@ _count, _positive, _share = _above(int, 0), _above(float, 0), _above(float, 0, i
 
 def parser(prog: str = "python -m engine.train", suppress: bool = False) -> argparse.ArgumentParser:
     """The command line. suppress: what is not given does not appear in the result at all."""
-    result = _Parser(
+    result = Parser(
         prog=prog,
         description=_DESCRIPTION,
         epilog=_EXAMPLES,

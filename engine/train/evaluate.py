@@ -1,96 +1,156 @@
-"""Figures of an enlarger on whole pictures, beside bicubic: `python -m engine.train.evaluate --help`.
+"""`pincel evaluate GENERATOR --data DIR`: a generator's figures on pictures that it was never trained on.
 
-Each picture is reduced four times by MATLAB's bicubic and rounded to 8 bits, enlarged again and compared with itself.
-Through the very task that users run, in its normal quality and, with --best, in its best.
+Prints a table, and writes JSON and a contact sheet (input, result, truth) for each folder. What is measured, and how, is the
+business of engine/train/evaluation/TASK.py, by the task of the generator's card.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Sequence
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from PIL import Image, ImageDraw
 
-from engine.imaging.resize import bicubic, downscaled
-from engine.train.data import PictureStore, pictures_in
-from engine.train.metrics.psnr import psnr_rgb, psnr_y
-from engine.train.metrics.ssim import ssim_y
+from engine.client.errors import GeneratorUnknown, NotWritable, OptionError
+from engine.client.options import task as declared
+from engine.generators import base
+from engine.nn.perceptual import Features
+from engine.store import models
+from engine.store.cache import ModelCache
+from engine.store.header import digest, read_header
+from engine.train.arguments import Parser, setting
+from engine.train.evaluation.base import Figures, Report, Request, load
+from engine.train.runs import write_atomically
 
-Upscaler = Callable[[Tensor], Tensor]
-"""[1, 3, H, W] in [0, 1] -> [1, 3, 4H, 4W]."""
-
-SCALE = 4
-
-
-def by_bicubic(low: Tensor) -> Tensor:
-    """The classical enlargement to compare with."""
-    return bicubic(low, low.shape[-2] * SCALE, low.shape[-1] * SCALE)
+TILE = 192  # pixels of a picture on a contact sheet
 
 
-def by_task(generator: str = "auto", quality: str = "normal") -> Upscaler:
-    """The upscale task with the installed weights, 8 bits in and out."""
-    from engine import tasks
-    from engine.client.options import task
-    from engine.store.cache import ModelCache
-    from engine.tasks.base import Picture, Reporter
-
-    models = ModelCache(device="cpu")
-    values = task("upscale").complete({"generator": generator, "scale": float(SCALE), "quality": quality})
-
-    def enlarge(low: Tensor) -> Tensor:
-        array = (low[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
-        result = tasks.run("upscale", Picture(array), values, models, Reporter()).pictures[0].array
-        return torch.from_numpy(np.ascontiguousarray(result)).permute(2, 0, 1)[None].float() / 255
-
-    return enlarge
+def weights_of(name: str) -> Path:
+    """The weights file of "srgan.psnr" or "srgan" (its default or first). Raises GeneratorUnknown or WeightsMissing."""
+    generator = name.partition(".")[0]
+    if generator not in base.names():
+        raise GeneratorUnknown(f"There is no generator called {generator!r}; there are: {', '.join(base.names())}.")
+    return models.resolve(base.card(generator).task, name)
 
 
-@torch.no_grad()
-def figures_of(net: Upscaler, picture: Tensor) -> dict[str, float]:
-    """Figures of one picture [3, H, W] uint8; psnr_y and ssim_y leave four pixels out at each border."""
-    height, width = (side // SCALE * SCALE for side in picture.shape[1:])
-    truth = picture[:, :height, :width].float() / 255
-    result = net(downscaled(truth[None], SCALE)).float()[0]
-    return {
-        "psnr_y": psnr_y(result, truth, SCALE),
-        "ssim_y": ssim_y(result, truth, SCALE),
-        "psnr_rgb": psnr_rgb(result, truth),
-    }
+def print_table(title: str, rows: Mapping[str, Figures]) -> None:
+    """Methods down, figures across, in lines of at most 120 characters."""
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    first = max([len(method) for method in rows] + [12]) + 2
+    widths = [max(len(name), 9) + 2 for name in names]
+    print(title)
+    start = 0
+    while start < len(names):
+        stop = start + 1
+        while stop < len(names) and first + sum(widths[start : stop + 1]) <= 120:
+            stop += 1
+        print(" " * first + "".join(f"{n:>{w}}" for n, w in zip(names[start:stop], widths[start:stop], strict=True)))
+        for method, row in rows.items():
+            cells = [f"{row[n]:.4f}" if n in row else "-" for n in names[start:stop]]
+            print(f"{method:{first}}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths[start:stop], strict=True)))
+        start = stop
 
 
-def measure(net: Upscaler, pictures: Iterable[Tensor]) -> dict[str, float]:
-    """The mean of every figure over the pictures."""
-    rows = [figures_of(net, picture) for picture in pictures]
-    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+def contact_sheet(report: Report, path: Path, tile: int = TILE) -> None:
+    """The report's pictures in rows, titles above the columns, as one PNG."""
+    head = 16
+    sheet = Image.new("RGB", (len(report.columns) * tile, head + len(report.sheet) * tile), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, title in enumerate(report.columns):
+        draw.text((column * tile + 3, 2), title, fill="black")
+    for row, pictures in enumerate(report.sheet):
+        for column, array in enumerate(pictures):
+            picture = Image.fromarray(np.ascontiguousarray(array))
+            picture.thumbnail((tile, tile))
+            sheet.paste(picture, (column * tile, head + row * tile))
+    write_atomically(path, lambda p: sheet.save(p, "PNG"))
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m engine.train.evaluate", description=__doc__)
-    parser.add_argument(
-        "--data", action="append", required=True, metavar="DIR", help="folder of pictures never trained on"
+def settings_of(name: str, task: str, options: Mapping[str, Any], also: Sequence[Sequence[tuple[str, Any]]]) -> Any:
+    """The rows' titles and options: the options given, then each change of them. Raises OptionError."""
+    found: dict[str, dict[str, Any]] = {name: dict(options)}
+    for changes in also:
+        title = f"{name}, " + ", ".join(f"{key}={value}" for key, value in changes)
+        found[title] = {**options, **dict(changes)}
+    for chosen in found.values():
+        declared(task).complete(chosen)
+    return found
+
+
+def _changes(text: str) -> list[tuple[str, Any]]:
+    return [setting(part) for part in text.split(",")]
+
+
+def _tell(text: str) -> None:
+    """How far it is, on one line, for whoever watches."""
+    if sys.stderr.isatty():
+        print(f"\r{text} ", end="", file=sys.stderr, flush=True)
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    result = Parser(prog=prog, description=__doc__.partition("\n")[0] if __doc__ else "")
+    add = result.add_argument
+    add("generator", help="a generator, or one of its weights: srgan, srgan.gan")
+    add("--data", action="append", required=True, metavar="DIR[:PATTERN]", help="pictures never trained on; repeatable")
+    add("--out", type=Path, default=Path("evaluation"), help="folder for NAME.json and a PNG for each DIR (evaluation)")
+    add("--limit", type=int, help="measure only so many of each folder, evenly picked")
+    add("--size", type=int, help="bring the shortest side down to this many pixels first")
+    add("--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="an option of the task")
+    add(
+        "--also",
+        action="append",
+        default=[],
+        type=_changes,
+        metavar="NAME=VALUE[,...]",
+        help="one more row with other options of the task: --also quality=best",
     )
-    parser.add_argument("--generator", default="auto")
-    parser.add_argument("--best", action="store_true", help="measure quality best too")
-    parser.add_argument("--out", default="evaluation/upscale.json")
-    args = parser.parse_args(argv)
-    methods: dict[str, Upscaler] = {"bicubic": by_bicubic, args.generator: by_task(args.generator)}
-    if args.best:
-        methods[f"{args.generator}, best"] = by_task(args.generator, "best")
-    table: dict[str, dict[str, dict[str, float]]] = {}
+    add("--features", help="a feature network (SqueezeNet or own), for the Frechet distance")
+    add("--device", default="cpu", help="cpu, cuda, cuda:1, mps (cpu)")
+    add("--json", action="store_true", help="the figures as JSON on stdout instead of tables")
+    return result
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.evaluate") -> None:
+    """Run the command. Raises the errors of the tasks, of the store, and OptionError."""
+    args = parser(prog).parse_args(argv)
+    path = weights_of(args.generator)
+    header = read_header(path)
+    settings = settings_of(header.name, header.task, dict(args.set), args.also)
+    features = Features(args.features) if args.features else None
+    try:
+        evaluate = import_module(f"engine.train.evaluation.{header.task}").run
+    except ModuleNotFoundError:
+        raise OptionError(f"The task {header.task} has no evaluation.", "Measure it by eye.") from None
+    cache = ModelCache(device=args.device)
+    said: dict[str, Any] = {"generator": header.name, "weights": digest(path), "task": header.task}
+    said |= {"options": dict(args.set), "size": args.size, "features": features.name if features else None, "data": {}}
+    said["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotWritable(f"{args.out} cannot be made: {error.strerror}.", "Choose a folder with --out.") from error
     for folder in args.data:
-        store = PictureStore(pictures_in(folder))
-        name = f"{Path(folder).name} ({len(store)})"
-        table[name] = {}
-        for method, net in methods.items():
-            row = table[name][method] = measure(net, (store.picture(i) for i in range(len(store))))
-            print(f"{name:20}{method:28}" + "  ".join(f"{k} {v:7.4f}" for k, v in row.items()), flush=True)
-    path = Path(args.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(table, indent=1), encoding="utf-8")
+        pictures = load(folder, args.size, args.limit)
+        request = Request(header.name, base.card(header.generator), pictures, cache, settings, features, _tell)
+        report = evaluate(request)
+        finite = {m: {n: v if math.isfinite(v) else None for n, v in row.items()} for m, row in report.rows.items()}
+        said["data"][folder] = {"pictures": len(pictures), "figures": finite}
+        sheet = args.out / f"{header.name}-{'-'.join(Path(folder.partition(':')[0]).resolve().parts[-2:])}.png"
+        contact_sheet(report, sheet)
+        if not args.json:
+            print_table(f"{folder} ({len(pictures)} pictures), sheet {sheet}", report.rows)
+    text = json.dumps(said, indent=1)
+    target = args.out / f"{header.name}.json"
+    write_atomically(target, lambda p: p.write_text(text, encoding="utf-8"))
+    print(text if args.json else f"figures: {target}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Colour metrics against scikit-image and by construction; the evaluation's own arithmetic."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from engine.train import evaluate_colour as evaluate
+from engine.generators import base
+from engine.train.evaluation import colorize as evaluate
+from engine.train.evaluation.base import Request, load
 from engine.train.metrics.ab_error import ab_error
 from engine.train.metrics.chroma import chroma
 from engine.train.metrics.colorfulness import colorfulness
@@ -76,25 +76,29 @@ def test_dots_carry_the_true_colour():
     assert (layer[layer[..., 3] > 0] == (200, 40, 90, 255)).all()
 
 
-def test_measuring_a_perfect_painter_a_grey_one_and_sepia():
+@pytest.mark.parametrize(("generator", "hinted"), [("yuv_cgan", True), ("pix2pix", False)])
+def test_measuring_a_perfect_painter_and_sepia(generator, hinted):
     truth = [
         np.asarray(Image.fromarray(p).resize((56, 40), Image.Resampling.BILINEAR)) for p in pictures(height=5, width=7)
     ]
     known = {evaluate.grey_of(p).tobytes(): p for p in truth}
-    perfect = evaluate.measure(lambda grey, hints: known[grey.tobytes()], truth, hinted=True)
+    request = Request("mine", base.card(generator), truth, None, {"mine": {}, "other": {"saturation": 0.5}})
+    request.run = lambda grey, options, hints=None: [known[grey.tobytes()] if not options else grey.repeat(3, 2)]
+    report = evaluate.run(request)
+    perfect, grey, sepia = (report.rows[name] for name in ("mine", "other", "mean colour"))
     assert perfect["ab_error"] == 0 and perfect["gain_percent"] == 100 and perfect["chroma_share"] == 1
-    assert perfect["hint_error"] < perfect["hint_error_grey"]
-    grey = evaluate.measure(lambda grey, hints: grey.repeat(3, 2), truth)
     assert abs(grey["gain_percent"]) < 0.1 and grey["chroma_share"] < 1e-3
-    sepia = evaluate.measure(evaluate.by_mean_colour(truth), truth)
-    assert 0 < sepia["chroma_share"] < 1
+    assert 0 < sepia["chroma_share"] < 1 and "hint_error" not in sepia
+    if hinted:
+        dots = report.rows["mine, 20 hints"]
+        assert dots["hint_error"] < dots["hint_error_grey"]
+    else:  # the card has no port for them
+        assert list(report.rows) == ["mean colour", "mine", "other"]
+    assert len(report.columns) == len(report.sheet[0]) == (5 if hinted else 3)
 
 
-def test_pictures_are_brought_down_and_the_sheet_is_written(tmp_path):
-    for index, picture in enumerate(pictures(3, 80, 120)):
+def test_pictures_are_brought_down_and_picked(tmp_path):
+    for index, picture in enumerate(pictures(4, 80, 120)):
         Image.fromarray(picture).save(tmp_path / f"{index}.png")
-    loaded = evaluate.load(str(tmp_path), 40, 2)
-    assert [p.shape for p in loaded] == [(40, 60, 3)] * 2
-    evaluate.contact_sheet(lambda grey, hints: grey.repeat(3, 2), loaded, tmp_path / "out" / "sheet.png", tile=32)
-    assert Image.open(tmp_path / "out" / "sheet.png").size == (320, 32)
-    json.dumps(evaluate.figures_of(loaded[0], loaded[1]))
+    assert [p.shape for p in load(str(tmp_path), 40, 2)] == [(40, 60, 3)] * 2
+    assert len(load(f"{tmp_path}:[12]*")) == 2

@@ -10,10 +10,13 @@ import torch
 from PIL import Image
 
 from engine.client.errors import WeightsShape
+from engine.generators import base
 from engine.imaging.resize import bicubic
 from engine.store import weights
 from engine.train import __main__ as command
-from engine.train import evaluate, publish
+from engine.train import publish
+from engine.train.evaluation import upscale
+from engine.train.evaluation.base import Request
 from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import luma, psnr_rgb, psnr_y
 from engine.train.metrics.sharpness import sharpness
@@ -82,12 +85,22 @@ def test_sharpness(pair):
 
 
 def test_evaluation_of_bicubic_and_of_a_perfect_enlarger(pair):
-    picture = (torch.nn.functional.pad(pair[1], (0, 3, 0, 2)) * 255).byte()  # sides that are no multiples of 4
-    figures = evaluate.measure(evaluate.by_bicubic, [picture, picture])
-    assert set(figures) == {"psnr_y", "ssim_y", "psnr_rgb"}
-    assert 20 < figures["psnr_y"] < 60
-    perfect = evaluate.measure(lambda low: pair[1][None], [picture])
-    assert perfect["psnr_y"] == math.inf and perfect["ssim_y"] == pytest.approx(1.0)
+    truth = (pair[1] * 255).byte().permute(1, 2, 0).numpy()
+    perfect = upscale.figures_of(truth, truth, 4)
+    assert perfect["psnr_y"] == math.inf and perfect["ssim_rgb"] == pytest.approx(1.0) and perfect["mse"] == 0
+    wide = np.pad(truth, ((0, 2), (0, 3), (0, 0)), mode="edge")  # sides that are no multiples of 4
+    asked = []
+
+    def answer(low, options):
+        asked.append((low.shape, options))
+        return [truth]
+
+    request = Request("mine", base.card("srgan"), [wide, wide], None, {"mine": {}, "best": {"quality": "best"}})
+    request.run = answer
+    report = upscale.run(request)
+    assert asked[1] == ((12, 15, 3), {"quality": "best", "width": 60, "height": 48})
+    assert 20 < report.rows["bicubic"]["psnr_y"] < 60 and report.rows["mine"]["psnr_y"] == math.inf
+    assert report.columns == ("bicubic", "mine", "best", "truth") and len(report.sheet) == 2
 
 
 @pytest.fixture

@@ -1,0 +1,115 @@
+"""What the evaluations of all tasks share: pictures, settings, figures and their means, a report.
+
+Pictures are [H, W, 3] uint8 arrays here. Everything is made by the very tasks that users run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engine import tasks
+from engine.generators.base import Card
+from engine.imaging.resize import bicubic
+from engine.nn.perceptual import Features
+from engine.store.cache import ModelCache
+from engine.tasks.base import Picture, Reporter
+from engine.train.data import pictures_in
+from engine.train.metrics import frechet
+
+Figures = dict[str, float]
+SHOWN = 24  # pictures on a contact sheet
+
+
+@dataclass
+class Request:
+    """What to measure. settings: a title and the task's options for each row of the table that the generator gets."""
+
+    name: str  # of the weights: "srgan.psnr"
+    card: Card
+    pictures: Sequence[np.ndarray]
+    models: ModelCache
+    settings: Mapping[str, Mapping[str, Any]]
+    features: Features | None = None
+    tell: Callable[[str], None] = lambda text: None
+
+    def run(self, source: np.ndarray, options: Mapping[str, Any], **extras: Any) -> list[np.ndarray]:
+        """The task's results for one source, with these options."""
+        given = {key: Picture(value) if isinstance(value, np.ndarray) else value for key, value in extras.items()}
+        chosen = {"generator": self.name, **options}
+        done = tasks.run(self.card.task, Picture(source), chosen, self.models, Reporter(), **given)
+        return [picture.array for picture in done.pictures]
+
+    def shown(self) -> list[int]:
+        """The numbers of the pictures for the contact sheet, evenly picked."""
+        count = len(self.pictures)
+        return sorted({i * count // SHOWN for i in range(SHOWN)}) if count > SHOWN else list(range(count))
+
+
+@dataclass
+class Report:
+    """rows: figures by method. columns: the titles of the sheet's columns. sheet: a row of pictures for each one shown."""
+
+    rows: dict[str, Figures]
+    columns: Sequence[str]
+    sheet: list[Sequence[np.ndarray]] = field(default_factory=list)
+
+
+class Tally:
+    """The figures of one method, picture by picture, and their means; with features, the Frechet distance of all of them."""
+
+    def __init__(self, features: Features | None = None) -> None:
+        self.features = features
+        self.rows: list[Figures] = []
+        self._vectors: dict[str, list[Tensor]] = {"result": [], "truth": []}
+
+    def add(self, result: np.ndarray, truth: np.ndarray, figures: Figures) -> None:
+        self.rows.append(figures)
+        if self.features is not None:
+            for name, picture in (("result", result), ("truth", truth)):
+                self._vectors[name].append(frechet.vectors(self.features, [tensor(picture)[0]])[0])
+
+    def means(self) -> Figures:
+        """The mean of every figure over the pictures that have it."""
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        found = {n: float(np.mean([row[n] for row in self.rows if n in row])) for n in names}
+        if self.features is not None and len(self.rows) > 1:
+            both = (torch.stack(self._vectors[name]) for name in ("result", "truth"))
+            found[frechet.title(self.features)] = frechet.distance(*both)
+        return found
+
+
+def load(folder: str, size: int | None = None, limit: int | None = None) -> list[np.ndarray]:
+    """The pictures of DIR or DIR:PATTERN, evenly picked up to `limit`, the shortest side brought down to `size`."""
+    path, _, pattern = folder.partition(":") if not Path(folder).exists() else (folder, "", "")
+    files = pictures_in(path, pattern or "*")
+    if limit and limit < len(files):
+        files = [files[i * len(files) // limit] for i in range(limit)]
+    pictures = []
+    for file in files:
+        with Image.open(file) as picture:
+            array = np.asarray(picture.convert("RGB"))
+        factor = size / min(array.shape[:2]) if size else 1
+        if factor < 1:
+            height, width = (max(size or 1, round(side * factor)) for side in array.shape[:2])
+            array = to_bytes(bicubic(tensor(array), height, width))
+        pictures.append(array)
+    return pictures
+
+
+def tensor(array: np.ndarray) -> Tensor:
+    """[H, W, C] uint8 -> [1, C, H, W] in [0, 1]."""
+    return torch.from_numpy(array.copy()).permute(2, 0, 1)[None].float() / 255.0
+
+
+def to_bytes(picture: Tensor) -> np.ndarray:
+    """[1, C, H, W] in [0, 1] -> [H, W, C] uint8."""
+    array: np.ndarray = (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    return array

@@ -1,0 +1,47 @@
+"""Enlargers: each picture is reduced by MATLAB's bicubic and rounded to 8 bits, enlarged again and compared with itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.imaging.resize import bicubic, downscaled
+from engine.train.evaluation.base import Figures, Report, Request, Tally, tensor, to_bytes
+from engine.train.metrics.mse import mse
+from engine.train.metrics.psnr import psnr_rgb, psnr_y
+from engine.train.metrics.sharpness import sharpness
+from engine.train.metrics.ssim import ssim_rgb, ssim_y
+
+
+def figures_of(result: np.ndarray, truth: np.ndarray, scale: int) -> Figures:
+    """Figures of one picture; psnr_y and ssim_y leave a border of `scale` pixels out, as the literature does."""
+    made, wanted = tensor(result)[0], tensor(truth)[0]
+    return {
+        "psnr_y": psnr_y(made, wanted, scale),
+        "ssim_y": ssim_y(made, wanted, scale),
+        "psnr_rgb": psnr_rgb(made, wanted),
+        "ssim_rgb": ssim_rgb(made, wanted),
+        "mse": mse(made, wanted),
+        "sharpness": sharpness(made),
+        "sharpness_truth": sharpness(wanted),
+    }
+
+
+def run(request: Request) -> Report:
+    """The table's first row is the classical bicubic enlargement."""
+    scale = request.card.scale
+    tallies = {title: Tally(request.features) for title in ("bicubic", *request.settings)}
+    report, shown = Report({}, ("bicubic", *request.settings, "truth")), request.shown()
+    for number, picture in enumerate(request.pictures):
+        height, width = (side // scale * scale for side in picture.shape[:2])
+        truth = np.ascontiguousarray(picture[:height, :width])
+        low = downscaled(tensor(truth), scale)
+        results = [to_bytes(bicubic(low, height, width))]
+        for options in request.settings.values():
+            results += request.run(to_bytes(low), {**options, "width": width, "height": height})
+        for tally, result in zip(tallies.values(), results, strict=True):
+            tally.add(result, truth, figures_of(result, truth, scale))
+        if number in shown:
+            report.sheet.append((*results, truth))
+        request.tell(f"{number + 1} of {len(request.pictures)}")
+    report.rows = {title: tally.means() for title, tally in tallies.items()}
+    return report

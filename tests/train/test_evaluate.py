@@ -1,0 +1,96 @@
+"""`pincel evaluate` as people type it, with the tiny networks: table, JSON and contact sheet for every task."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.cli.app import run as pincel
+from engine.store import models
+from engine.store.header import digest
+from engine.train.evaluate import contact_sheet
+from engine.train.evaluation.base import SHOWN, Report, Request, Tally
+from tests.nn.test_perceptual import own_file
+
+
+@pytest.fixture
+def folder(tmp_path, photo):
+    """Two pieces of a photograph."""
+    (tmp_path / "pictures").mkdir()
+    for number, left in enumerate((0, 90)):
+        Image.fromarray(photo[:100, left : left + 110]).save(tmp_path / "pictures" / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+def figures(folder, name):
+    said = json.loads((folder / f"{name}.json").read_text())
+    assert said["generator"] == name and said["weights"] == digest(models.files()[name])
+    [data] = said["data"].values()
+    assert data["pictures"] == 2
+    return data["figures"]
+
+
+def test_upscale(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    rows = ["--also", "quality=best", "--also", "realism=0.5,quality=normal"]
+    assert pincel(["evaluate", "srgan", "--data", str(folder), "--size", "64", "--out", str(out), *rows]) == 0
+    found = figures(out, "srgan.psnr")
+    assert list(found) == [
+        "bicubic",
+        "srgan.psnr",
+        "srgan.psnr, quality=best",
+        "srgan.psnr, realism=0.5, quality=normal",
+    ]
+    for row in found.values():
+        assert {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "mse", "sharpness"} <= set(row)
+    assert len({row["psnr_y"] for row in found.values()}) == 4
+    sheet = Image.open(next(out.glob("srgan.psnr-*-pictures.png")))
+    assert sheet.size == (5 * 192, 16 + 2 * 192)
+    said = capsys.readouterr().out
+    assert "psnr_y" in said and f"{found['bicubic']['psnr_y']:.4f}" in said
+
+
+def test_colorize_with_a_frechet_distance(folder, tmp_path, capsys):
+    own_file(tmp_path / "net.safetensors")
+    options = ["--size", "40", "--set", "saturation=0.5", "--features", str(tmp_path / "net.safetensors"), "--json"]
+    assert pincel(["evaluate", "yuv_cgan.photo", "--data", str(folder), "--out", str(tmp_path), *options]) == 0
+    found = figures(tmp_path, "yuv_cgan.photo")
+    assert json.loads(capsys.readouterr().out)["options"] == {"saturation": 0.5}
+    for row in found.values():
+        assert row["Frechet own-classifier (net.safetensors) distance"] >= 0
+        assert {"ab_error", "chroma", "colorfulness", "gain_percent"} <= set(row)
+    assert found["yuv_cgan.photo, 20 hints"]["hint_error"] > 0
+
+
+def test_pix2pix_is_a_colorizer_without_hints(folder, tmp_path):
+    assert pincel(["evaluate", "pix2pix", "--data", str(folder), "--size", "40", "--out", str(tmp_path)]) == 0
+    assert list(figures(tmp_path, "pix2pix.photos")) == ["mean colour", "pix2pix.photos"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["esrgan"], 2, "no generator called 'esrgan'"),
+        (["srgan", "--set", "realism=2"], 2, "from 0 to 1"),
+        (["srgan", "--also", "colour=1"], 2, "no option called 'colour'"),
+        (["srgan", "--features", "nowhere.safetensors"], 5, "no feature network"),
+        (["srgan", "--sizes", "3"], 2, "--sizes"),
+    ],
+)
+def test_mistakes_are_told(folder, tmp_path, capsys, arguments, status, said):
+    assert pincel(["evaluate", *arguments, "--data", str(folder), "--out", str(tmp_path)]) == status
+    assert said in capsys.readouterr().err
+
+
+def test_means_and_sheets(tmp_path):
+    tally = Tally()
+    tally.add(None, None, {"a": 1.0})
+    tally.add(None, None, {"a": 2.0, "b": 5.0})
+    assert tally.means() == {"a": 1.5, "b": 5.0}
+    request = Request("x", None, [None] * 100, None, {})
+    assert len(request.shown()) == SHOWN and request.shown()[0] == 0
+    assert Request("x", None, [None] * 3, None, {}).shown() == [0, 1, 2]
+    report = Report({}, ("one", "two"), [(np.zeros((9, 30, 3), np.uint8), np.zeros((50, 20, 3), np.uint8))])
+    contact_sheet(report, tmp_path / "sheet.png", 32)
+    assert Image.open(tmp_path / "sheet.png").size == (64, 48)
