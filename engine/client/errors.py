@@ -107,7 +107,7 @@ class Animated(InputError):
 
 class HintsSize(InputError):
     code = "input.hints-size"
-    remedy = "Make the hints picture exactly as large as the photograph."
+    remedy = "Make the hints picture exactly as large as the picture."
 
 
 class HintsInvalid(InputError):

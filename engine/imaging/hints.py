@@ -16,18 +16,22 @@ from engine.imaging import colour
 FULL_COVERAGE = 1.0 / 200.0
 
 
-def rasterise(rgba: Tensor, height: int, width: int) -> Tensor:
-    """Hint planes [N, 3, height, width] of a painted layer [N, 4, H, W] (straight alpha, all in [0, 1]).
+def painted(rgba: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """RGB [N, 3, height, width] and mask [N, 1, height, width] of a painted layer [N, 4, H, W] (straight alpha, in [0, 1]).
 
     Every painted pixel counts: colours are premultiplied and averaged over the area of each working pixel, then divided
     by the coverage, so a small dot keeps its full colour; the mask is the coverage, saturating at FULL_COVERAGE.
     """
     alpha = rgba[:, 3:4]
-    chroma = colour.scale_uv(colour.rgb_to_yuv(rgba[:, :3])[:, 1:])
-    averaged = _area(torch.cat((chroma * alpha, alpha), 1), height, width)
-    coverage = averaged[:, 2:3]
-    mask = (coverage / FULL_COVERAGE).clamp(0.0, 1.0)
-    uv = averaged[:, :2] / coverage.clamp_min(1e-8)
+    averaged = _area(torch.cat((rgba[:, :3] * alpha, alpha), 1), height, width)
+    coverage = averaged[:, 3:4]
+    return averaged[:, :3] / coverage.clamp_min(1e-8), (coverage / FULL_COVERAGE).clamp(0.0, 1.0)
+
+
+def rasterise(rgba: Tensor, height: int, width: int) -> Tensor:
+    """Hint planes [N, 3, height, width] of a painted layer [N, 4, H, W], as painted() averages it."""
+    rgb, mask = painted(rgba, height, width)
+    uv = colour.scale_uv(colour.rgb_to_yuv(rgb)[:, 1:])
     return torch.cat((uv.clamp(-1.0, 1.0) * mask, mask), 1)
 
 

@@ -6,24 +6,22 @@ bent into the gamut, in bands of rows, so that full-size work needs no more memo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.client.errors import HintsInvalid, HintsSize, MaskSize, OptionError, OutOfMemory, WeightsNotFinite
+from engine.client.errors import HintsInvalid, MaskSize, OptionError
 from engine.client.options import SEED_MAX
 from engine.imaging import alpha as transparency
-from engine.imaging import colour, hints, resize
+from engine.imaging import colour, hints
 from engine.imaging.guided import GUIDE_SIZE, ChromaUpsampler
-from engine.imaging.tiling import Span, cuts, pad_to
+from engine.imaging.tiling import Span, pad_to
 from engine.store.cache import Model, ModelCache
 from engine.tasks import convert
 from engine.tasks.base import Picture, Reporter, TaskResult
-
-BAND_PIXELS = 1 << 20  # full-size work is done in bands of about this many pixels
+from engine.tasks.working import bands, check_hints, computed, reduced, reduced_size
 
 
 def run(
@@ -54,7 +52,7 @@ def run(
     for seed in seeds:
         with reporter.phase("net"):
             chroma = view.chroma(model, seed)
-        with reporter.phase("blend", len(list(_bands(source)))) as done:
+        with reporter.phase("blend", len(list(bands(source)))) as done:
             pictures.append(_blend(source, mask, view, chroma * values["saturation"], values, done))
     if source.icc and not pictures[0].icc:
         notices.append("The grey colour profile was left out: the result is in colour and counts as sRGB.")
@@ -65,13 +63,7 @@ def run(
 def _check_extras(source: Picture, hints: Picture | None, mask: Picture | None) -> None:
     size = (source.width, source.height)
     if hints is not None:
-        convert.check(hints, "hints picture")
-        if (hints.width, hints.height) != size:
-            raise HintsSize(
-                f"The hints are {hints.width} x {hints.height} pixels, the picture is {source.width} x {source.height}."
-            )
-        if not hints.has_alpha:
-            raise HintsInvalid("The hints picture has no alpha channel to say where its hints are.")
+        check_hints(source, hints)
     if mask is not None:
         convert.check(mask, "mask")
         if (mask.width, mask.height) != size:
@@ -103,11 +95,11 @@ class _WorkingView:
     """What the network sees: luma and hint planes at the working size; and the larger luma that guides the upsampling."""
 
     def __init__(self, source: Picture, hint_layer: Picture | None, model: Model) -> None:
-        self.height, self.width = _reduced(source, model.working_size)
+        self.height, self.width = reduced_size(source, model.working_size)
         self.luma = _reduced_luma(source, self.height, self.width)
         # No larger than the source, no smaller than what the network sees.
         guide_size = max(model.working_size, min(GUIDE_SIZE, source.width, source.height))
-        self.guide = _reduced_luma(source, *_reduced(source, guide_size))
+        self.guide = _reduced_luma(source, *reduced_size(source, guide_size))
         self.hints = torch.zeros(1, 3, self.height, self.width)
         if hint_layer is not None:
             rgb = convert.encoded(hint_layer.array, hint_layer.linear).clamp(0, 1)
@@ -122,42 +114,22 @@ class _WorkingView:
         noise = torch.randn(1, 1, *sides, generator=torch.Generator().manual_seed(seed))
         ports = {"y": self.luma, "noise": noise, "hints": self.hints, "rgb": self.luma.expand(-1, 3, -1, -1)}
         inputs = [pad_to(ports[port.name], multiple) for port in model.card.inputs]
-        try:
-            out = model(*inputs)[..., : self.height, : self.width]
-        except (MemoryError, RuntimeError) as error:
-            if not convert.out_of_memory(error):
-                raise
-            raise OutOfMemory("There is not enough memory to colour this picture.") from error
-        if not bool(torch.isfinite(out).all()):
-            raise WeightsNotFinite(f"The network {model.name} gave values that are not numbers.")
+        out = computed(model, *inputs)[..., : self.height, : self.width]
         if model.card.output.name == "rgb":
             return colour.rgb_to_yuv(out)[:, 1:]
         return colour.unscale_uv(out)
 
 
-def _reduced(source: Picture, shortest: int) -> tuple[int, int]:
-    """(height, width) with the shortest side at `shortest` pixels, the longest at no more than 8 times that."""
-    factor = min(shortest / min(source.width, source.height), 8 * shortest / max(source.width, source.height))
-    return max(1, round(source.height * factor)), max(1, round(source.width * factor))
-
-
 def _reduced_luma(source: Picture, height: int, width: int) -> Tensor:
-    """The source's luma [1, 1, height, width] in [0, 1], made in groups of rows that need about BAND_PIXELS of the source."""
-    right = resize.weights(source.width, width)[1]
-    parts = []
-    for rows in cuts(height, max(1, BAND_PIXELS * height // (source.width * source.height))):
-        first, down = resize.weights(source.height, height, rows.start, rows.stop)
-        crop = source.array[first : first + down.shape[1]]
-        rgb = convert.encoded(crop, source.linear)
+    """The source's luma [1, 1, height, width] in [0, 1]."""
+
+    def plane(rows: np.ndarray) -> Tensor:
+        rgb = convert.encoded(rows, source.linear)
         if source.has_alpha:
-            rgb = transparency.bleed(rgb, convert.unit(crop[..., -1:]))
-        parts.append(resize.apply(colour.luma(rgb).clamp(0, 1), down, right).clamp(0, 1))
-    return torch.cat(parts, 2)
+            rgb = transparency.bleed(rgb, convert.unit(rows[..., -1:]))
+        return colour.luma(rgb)
 
-
-def _bands(source: Picture) -> Iterator[Span]:
-    """Bands of whole rows of about BAND_PIXELS."""
-    yield from cuts(source.height, max(1, BAND_PIXELS // source.width))
+    return reduced(source, height, width, plane)
 
 
 def _blend(
@@ -168,7 +140,7 @@ def _blend(
     has_alpha = source.has_alpha or (only_colour and mask is not None)
     result = np.empty((source.height, source.width, 4 if has_alpha else 3), source.array.dtype)
     upsampler = ChromaUpsampler(chroma, view.guide, source.height, source.width)
-    for number, rows in enumerate(_bands(source), 1):
+    for number, rows in enumerate(bands(source), 1):
         band = source.array[rows.start : rows.stop]
         weight = _weight(mask, rows)
         luma_of_source = colour.luma(convert.encoded(band, source.linear))

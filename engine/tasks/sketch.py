@@ -1,0 +1,166 @@
+"""Sketch: a line drawing gets colours; its lines stay its own, in full resolution, and the colours lie below them.
+
+The network sees the whole drawing at its working size. Its colours are carried to full resolution along the lines and under
+them, and either multiplied with the drawing or given alone, in bands of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.client.options import SEED_MAX
+from engine.imaging import colour, hsv, spread
+from engine.imaging import hints as hint_planes
+from engine.imaging.lines import GUIDE_SIZE, ColourUpsampler
+from engine.imaging.sketch import strengthen
+from engine.imaging.tiling import pad_to
+from engine.store.cache import Model, ModelCache
+from engine.tasks import convert
+from engine.tasks.base import Picture, Reporter, TaskResult
+from engine.tasks.working import bands, check_hints, computed, reduced, reduced_size
+
+REFERENCE_SIZE = 256  # longest side, in pixels, at which a reference is read: its encoder sees fewer
+
+
+def run(
+    source: Picture,
+    values: dict[str, Any],
+    models: ModelCache,
+    reporter: Reporter,
+    reference: Picture | None = None,
+    hints: Picture | None = None,
+) -> TaskResult:
+    """Colour the line drawing `source`; transparent parts of it count as paper. One result for each seed.
+
+    reference: colours roughly in place, of any size; what is transparent in it says nothing. hints: as large as the source,
+    with alpha: the colours wanted where alpha is above 0. values["z"] replaces the reference's Z; without either, the seed
+    chooses the colours. info["z"] holds the 64 numbers that each result was made with, so that it can be made again by them.
+    Raises the errors of convert.check, HintsSize and HintsInvalid.
+    """
+    convert.check(source)
+    if hints is not None:
+        check_hints(source, hints)
+    if reference is not None:
+        convert.check(reference, "reference")
+    seeds = [(values["seed"] + n) % (SEED_MAX + 1) for n in range(values["variants"])]
+    reporter.plan = {"load": 20, "read": 10, "net": 10 * len(seeds), "blend": 10 * len(seeds)}
+    with reporter.phase("load"):
+        model = models.get("sketch", values["generator"])
+    with reporter.phase("read"):
+        drawing = _Drawing(source, hints, model)
+        zs = _zs(model, values["z"], reference, seeds)
+    pictures = []
+    for z in zs:
+        with reporter.phase("net"):
+            made = drawing.coloured(model, z)
+        with reporter.phase("blend", len(list(bands(source)))) as done:
+            pictures.append(_blend(source, drawing, _toned(made, values), values, done))
+    notices = []
+    if len(seeds) > 1 and (reference is not None or values["z"] is not None):
+        notices.append("The colours were given, so the seeds changed nothing: the variants are alike.")
+    if source.icc and not pictures[0].icc:
+        notices.append("The grey colour profile was left out: the result is in colour and counts as sRGB.")
+    info = model.info() | {"seeds": seeds, "z": zs, "seconds": reporter.seconds, "notices": notices}
+    return TaskResult(pictures, info)
+
+
+def _zs(model: Model, given: list[float] | None, reference: Picture | None, seeds: list[int]) -> list[list[float]]:
+    """The Z of each result as numbers of four decimals: what info says is exactly what was used."""
+
+    def numbers(z: Tensor) -> list[float]:
+        return [round(float(v), 4) for v in z.flatten()]
+
+    if given is not None:
+        return [[round(v, 4) for v in given]] * len(seeds)
+    network: Any = model.network
+    with torch.inference_mode():
+        if reference is not None:
+            return [numbers(network.encode(_planes(reference).to(model.device)))] * len(seeds)
+        return [numbers(network.imagine(seed)) for seed in seeds]
+
+
+def _planes(reference: Picture) -> Tensor:
+    """X, Y, V and where it is set, [1, 4, h, w], of a reference of any size."""
+    factor = min(1.0, REFERENCE_SIZE / max(reference.width, reference.height))
+    height, width = max(1, round(reference.height * factor)), max(1, round(reference.width * factor))
+
+    def plane(rows: np.ndarray) -> Tensor:
+        alpha = convert.unit(rows[..., -1:]) if reference.has_alpha else torch.ones(1, 1, *rows.shape[:2])
+        return torch.cat((convert.encoded(rows, reference.linear).clamp(0, 1) * alpha, alpha), 1)
+
+    both = reduced(reference, height, width, plane)
+    alpha = both[:, 3:4]
+    rgb = (both[:, :3] / alpha.clamp_min(1e-4)).clamp(0, 1)
+    return torch.cat((hsv.rgb_to_xyv(rgb), (alpha > 0.25).float()), 1)
+
+
+class _Drawing:
+    """What the network sees: the lines and the hints at the working size; and the larger lines that guide the upsampling."""
+
+    def __init__(self, source: Picture, hints: Picture | None, model: Model) -> None:
+        self.height, self.width = reduced_size(source, model.working_size)
+        guide_size = max(model.working_size, min(GUIDE_SIZE, source.width, source.height))
+        self.guide = _ink(source, *reduced_size(source, guide_size))
+        self.lines = 1 - _ink(source, self.height, self.width)
+        planes = torch.zeros(1, 4, self.height, self.width)
+        if hints is not None:
+            rgb = convert.encoded(hints.array, hints.linear).clamp(0, 1)
+            layer = torch.cat((rgb, convert.unit(hints.array[..., -1:])), 1)
+            rgb, mask = hint_planes.painted(layer, self.height, self.width)
+            mask = (mask >= 0.5).float()
+            planes = torch.cat((hsv.rgb_to_xyv(rgb.clamp(0, 1)) * mask, mask), 1)
+        self.hints = torch.cat((planes, spread.spread(planes, self.lines)), 1)
+
+    def coloured(self, model: Model, z: list[float]) -> Tensor:
+        """The network's HxHySV [1, 4, h, w] for one Z."""
+        ports = {"sketch": self.lines, "hints": self.hints}
+        inputs = [
+            torch.tensor(z).view(1, -1, 1, 1) if port.vector else pad_to(ports[port.name], model.multiple)
+            for port in model.card.inputs
+        ]
+        return computed(model, *inputs)[..., : self.height, : self.width]
+
+
+def _ink(source: Picture, height: int, width: int) -> Tensor:
+    """How dark the drawing is on its paper [1, 1, height, width]: 0 is paper of whatever tint, 1 the darkest lines."""
+    luma = reduced(source, height, width, lambda rows: colour.luma(_on_paper(source, rows)))
+    # Scans have grey paper: what is as bright as the brightest tenth is no ink.
+    paper = float(luma.flatten().float().kthvalue(max(1, round(0.9 * luma.numel()))).values)
+    return strengthen(1 - (luma / max(paper, 0.5)).clamp(0, 1))
+
+
+def _on_paper(source: Picture, rows: np.ndarray) -> Tensor:
+    """Rows of the source [H, W, C] as display-encoded RGB [1, 3, H, W], on white where they are transparent."""
+    rgb = convert.encoded(rows, source.linear)
+    if not source.has_alpha:
+        return rgb
+    alpha = convert.unit(rows[..., -1:]).clamp(0, 1)
+    return rgb * alpha + (1 - alpha)
+
+
+def _toned(made: Tensor, values: dict[str, Any]) -> Tensor:
+    """RGB [1, 3, h, w] of the network's colours, with the wanted saturation and strength."""
+    direction, saturation, value = made[:, :2], made[:, 2:3] * values["saturation"], made[:, 3:4]
+    rgb = hsv.hxhysv_to_rgb(torch.cat((direction, saturation.clamp(0, 1), value), 1))
+    return torch.lerp(torch.ones_like(rgb), rgb, values["strength"])
+
+
+def _blend(
+    source: Picture, drawing: _Drawing, colours: Tensor, values: dict[str, Any], done: Callable[[int], None]
+) -> Picture:
+    """The full-size result, opaque: the drawing times its colours, or the colours alone."""
+    result = np.empty((source.height, source.width, 3), source.array.dtype)
+    upsampler = ColourUpsampler(colours, drawing.guide, source.height, source.width)
+    for number, rows in enumerate(bands(source), 1):
+        painted = upsampler.rows(rows.start, rows.stop)
+        if values["output"] == "normal":
+            painted = painted * _on_paper(source, source.array[rows.start : rows.stop])
+        result[rows.start : rows.stop] = convert.samples(painted, source.array.dtype, source.linear)
+        done(number)
+    icc = source.icc if source.array.shape[2] > 2 else b""  # a grey profile does not describe a colour picture
+    return Picture(result, source.linear, icc, source.exif, source.xmp)
