@@ -10,6 +10,7 @@ from engine.cli.app import run as pincel
 from engine.store import models
 from engine.store.header import digest
 from engine.train.evaluate import contact_sheet
+from engine.train.evaluation import sketch
 from engine.train.evaluation.base import SHOWN, Report, Request, Tally
 from tests.nn.test_perceptual import own_file
 
@@ -94,3 +95,19 @@ def test_means_and_sheets(tmp_path):
     report = Report({}, ("one", "two"), [(np.zeros((9, 30, 3), np.uint8), np.zeros((50, 20, 3), np.uint8))])
     contact_sheet(report, tmp_path / "sheet.png", 32)
     assert Image.open(tmp_path / "sheet.png").size == (64, 48)
+
+
+def test_sketch(folder, tmp_path):
+    assert pincel(["evaluate", "sketch_unet", "--data", str(folder), "--size", "64", "--out", str(tmp_path)]) == 0
+    name = next(n for n in models.files() if n.startswith("sketch_unet."))
+    found = figures(tmp_path, name)
+    assert list(found)[:2] == ["lines", "lines x reference"] and len(found) == 5
+    assert found["lines"]["chroma"] < 0.01 < found["lines x reference"]["chroma"]
+    assert found[f"{name}, 20 hints"]["hint_error"] > 0
+    assert {"mse", "psnr_rgb", "ab_error"} <= set(found[f"{name}, seed"])
+
+
+def test_lines_are_extracted(photo):
+    lines = sketch.lines_of(photo)
+    assert lines.shape == (*photo.shape[:2], 1) and lines.min() < 60 and np.median(lines) > 200
+    assert sketch.reference_of(photo).shape == (96, 96, 3)
