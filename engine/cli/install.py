@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,7 +47,7 @@ def install(
         print(f"Restart {known.title}." if uninstall else known.afterwards)
 
 
-def chosen(name: str):  # type: ignore[no-untyped-def]
+def chosen(name: str) -> Any:
     """The Editor of that name. Raises OptionError."""
     if name.lower() in EDITORS and importlib.util.find_spec(f"engine.install.{name.lower()}"):
         return importlib.import_module(f"engine.install.{name.lower()}").EDITOR

@@ -1,0 +1,63 @@
+"""One GIMP without a window for all tests of this folder, and one engine, started when a test asks for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.e2e.editors import gimp as real
+from tests.e2e.editors.engines import Engine, environment
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "e2e/editors" in item.nodeid:
+            item.add_marker(pytest.mark.editor)
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory):
+    """(folder, environment) that the editor and the engine share."""
+    folder = tmp_path_factory.mktemp("gimp")
+    return folder, environment(folder, Path(os.environ["PINCEL_MODELS"]))
+
+
+@pytest.fixture(scope="session")
+def console(stage):
+    _, why = real.where()
+    if why:
+        pytest.skip(why)
+    gimp = real.Gimp(*stage)
+    yield gimp
+    gimp.close()
+
+
+@pytest.fixture(scope="session")
+def _engine(stage):
+    engine = Engine(stage[1])
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+def engine(_engine):
+    _engine.start()
+    return _engine
+
+
+@pytest.fixture
+def nobody(_engine):
+    """No engine runs."""
+    _engine.stop()
+    return _engine
+
+
+@pytest.fixture(scope="session")
+def grey():
+    """A black-and-white photograph (scikit-image's camera, CC0), u8 [120, 160]."""
+    from skimage import data
+
+    return np.ascontiguousarray(data.camera()[60:300:2, 120:440:2])
