@@ -178,6 +178,26 @@ class Engine:
         """
         return self._run("colorize", source, {"hints": hints, "mask": mask}, convert, on_progress, cancelled, options)
 
+    def sketch(
+        self,
+        source: Source,
+        *,
+        reference: Source | None = None,
+        hints: Source | None = None,
+        convert: bool = False,
+        on_progress: OnProgress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **options: Any,
+    ) -> Result:
+        """Give a line drawing colours below its own lines; what is transparent in it counts as paper.
+
+        reference: a picture of any size with the colours wanted, roughly in place. hints: one of the drawing's size whose
+        alpha marks the colours wanted. options: those of the task "sketch" in engine.client.options (seed, variants, z,
+        strength, saturation, output, generator). info["z"] holds the 64 numbers behind each variant.
+        """
+        extras = {"reference": reference, "hints": hints}
+        return self._run("sketch", source, extras, convert, on_progress, cancelled, options)
+
     def upscale(
         self,
         source: Source,

@@ -31,7 +31,7 @@ class Work:
 def label(task: str, values: Mapping[str, Any]) -> str:
     """What a default name says about the result: "colorized", "x4", "1920x1080", "w1920"."""
     if "scale" not in values:
-        return task + "d" if task.endswith("e") else task
+        return task + ("d" if task.endswith("e") else "ed")
     width, height = values["width"], values["height"]
     if width and height:
         return f"{width}x{height}"

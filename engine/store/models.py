@@ -82,8 +82,11 @@ def resolve(task: str, name: str) -> Path:
     found = files()
     chosen = defaults()
     if name == "auto":
-        if task not in chosen:
-            raise WeightsMissing(f"There are no weights for {task} yet.")
+        if task not in chosen:  # nothing is shipped for it: the user's own training then, if there is one
+            own = [entry.path for entry in available() if entry.header.task == task]
+            if not own:
+                raise WeightsMissing(f"There are no weights for {task} yet.")
+            return own[0]
         if chosen[task] not in found:
             raise WeightsMissing(f"The weights {chosen[task]} that {task} takes by default are missing.")
         return found[chosen[task]]

@@ -20,6 +20,9 @@ from tests.server.harness import ROOT, EngineProcess
 JOBS = {  # the task, and what is special
     "colorize": {"seed": 7, "saturation": 1.2},
     "colorize with pix2pix": {"generator": "pix2pix.photos", "strength": 0.9},
+    "sketch": {"seed": 3, "saturation": 1.3},
+    "sketch below lines with hints and a reference": {"output": "below-lines"},
+    "sketch by numbers": {"z": [round(0.03 * n - 0.9, 2) for n in range(64)]},
     "upscale": {"scale": 2.5, "realism": 0.4},
 }
 
@@ -44,16 +47,39 @@ def source(request, tmp_path, photo):
     return path
 
 
+def extras_of(job, source):
+    """The pictures beside the source that the job's name speaks of: hints of its size, a reference of its own size."""
+    extras = {}
+    if "hints" in job:
+        with Image.open(source) as opened:
+            layer = np.zeros((*opened.size[::-1], 4), np.uint8)
+        layer[20:30, 30:50], layer[90:93, 100:103] = (220, 30, 40, 255), (30, 60, 200, 128)
+        extras["hints"] = source.with_name("hints.png")
+        Image.fromarray(layer).save(extras["hints"])
+    if "reference" in job:
+        extras["reference"] = source.with_name("reference.png")
+        ramp = np.linspace(0, 255, 40, dtype=np.uint8)
+        Image.fromarray(
+            np.dstack([np.tile(ramp, (30, 1)), np.full((30, 40), 90, np.uint8), np.tile(ramp[::-1], (30, 1))])
+        ).save(extras["reference"])
+    return extras
+
+
+def pixels_of(source, extras):
+    return {name: frames.to_pixels(picture_of(path)) for name, path in {"source": source, **extras}.items()}
+
+
 def picture_of(path) -> Picture:
     from engine.files.read import read
 
     return read(str(path))
 
 
-def command_line(service, task, source, options, place):
+def command_line(service, task, source, options, extras, place):
     """What `pincel TASK` writes, decoded."""
     target = source.with_name(f"{task}-{place}{source.suffix}")
-    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    shown = {n: ",".join(map(str, v)) if isinstance(v, list) else str(v) for n, v in {**options, **extras}.items()}
+    flags = [f"--{name}={value}" for name, value in shown.items()]
     command = [
         sys.executable,
         "-m",
@@ -74,18 +100,18 @@ def command_line(service, task, source, options, place):
     return picture_of(target).array
 
 
-def by_pyzmq(service, task, source, options):
+def by_pyzmq(service, task, source, options, extras):
     client = service.client()
-    id = client.send("submit", {"source": frames.to_pixels(picture_of(source))}, task=task, options=options)
+    id = client.send("submit", pixels_of(source, extras), task=task, options=options)
     end = client.end(id)
     assert end.type == "result", end.header
     return frames.to_picture(end.pictures()["result-0"]).array
 
 
-def by_stdlib(service, task, source, options, monkeypatch):
+def by_stdlib(service, task, source, options, extras, monkeypatch):
     monkeypatch.setenv("PINCEL_RUNTIME_DIR", service.environ["PINCEL_RUNTIME_DIR"])
     with Session.connect("doors", "1") as session:
-        job = session.submit(task, options, {"source": frames.to_pixels(picture_of(source))})
+        job = session.submit(task, options, pixels_of(source, extras))
         seen = []
         while not job.done:
             job.step(0.1)
@@ -98,15 +124,16 @@ def by_stdlib(service, task, source, options, monkeypatch):
 @pytest.mark.parametrize("job", JOBS)
 def test_the_same_bytes_through_every_door(service, source, job, monkeypatch):
     task, options = job.split()[0], JOBS[job]
+    extras = extras_of(job, source)
     with Engine() as engine:
-        result = getattr(engine, task)(source, **options)
+        result = getattr(engine, task)(source, **extras, **options)
         expected = result.picture.array
-    assert np.array_equal(command_line(service, task, source, options, "local"), expected)
-    assert np.array_equal(command_line(service, task, source, options, "service"), expected)
-    assert np.array_equal(by_pyzmq(service, task, source, options), expected)
-    assert np.array_equal(by_stdlib(service, task, source, options, monkeypatch), expected)
+    assert np.array_equal(command_line(service, task, source, options, extras, "local"), expected)
+    assert np.array_equal(command_line(service, task, source, options, extras, "service"), expected)
+    assert np.array_equal(by_pyzmq(service, task, source, options, extras), expected)
+    assert np.array_equal(by_stdlib(service, task, source, options, extras, monkeypatch), expected)
     with Engine.connect() as engine:
-        through = getattr(engine, task)(source, **options)
+        through = getattr(engine, task)(source, **extras, **options)
     assert np.array_equal(through.picture.array, expected)
     for name in {*result.info} - {"seconds"}:
         assert through.info[name] == result.info[name], name
