@@ -18,7 +18,7 @@ SMALLEST = 32  # below this side there is nothing for features to see
 
 
 class Critic(nn.Module):
-    """RGB [N, 3, S, S] in [0, 1] -> logits [N, 1, h, w] of three heads, each on one feature map.
+    """RGB [N, 3, S, S] or grey [N, 1, S, S] in [0, 1] -> logits [N, 1, h, w] of three heads, each on one feature map.
 
     path: a feature network's file (see engine/nn/perceptual.py); it is not among this module's tensors: heads alone are
     trained and saved.
@@ -39,6 +39,7 @@ class Critic(nn.Module):
         )
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
+        rgb = rgb.expand(-1, 3, -1, -1)
         if rgb.shape[-1] < LEAST:
             rgb = F.interpolate(rgb, (LEAST, LEAST), mode="bilinear", align_corners=False)
         maps = self._frozen[0](rgb)[1:]

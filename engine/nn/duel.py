@@ -13,8 +13,17 @@ from torch import Tensor, nn
 
 from engine.nn.augment import augmented
 from engine.nn.critic import SMALLEST, Critic
+from engine.nn.losses import luma_of
 
 LOSSES = ("bce", "hinge", "wasserstein")
+
+
+def grey_crops(crops: Tensor, side: int) -> Tensor:
+    """RGB [N, 3, S, S] uint8 -> its luma [N, 1, side, side] in [0, 1], antialiased."""
+    grey = luma_of(crops.float() / 255)
+    if grey.shape[-1] == side:
+        return grey
+    return F.interpolate(grey, (side, side), mode="bilinear", align_corners=False, antialias=True)
 
 
 def shown_as_real(accuracy: float, most: float) -> float:
