@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 
 from engine.cli.app import run as pincel
+from engine.generators import base
+from engine.nn.perceptual import Features
 from engine.store import models
 from engine.store.header import digest
 from engine.train.evaluate import contact_sheet
-from engine.train.evaluation import sketch
+from engine.train.evaluation import generate, sketch
 from engine.train.evaluation.base import SHOWN, Report, Request, Tally
 from tests.nn.test_perceptual import own_file
 
@@ -111,3 +113,27 @@ def test_lines_are_extracted(photo):
     lines = sketch.lines_of(photo)
     assert lines.shape == (*photo.shape[:2], 1) and lines.min() < 60 and np.median(lines) > 200
     assert sketch.reference_of(photo).shape == (96, 96, 3)
+
+
+def test_generated_sets_are_compared_with_the_folder(tmp_path):
+    own_file(tmp_path / "net.safetensors")
+    rng = np.random.default_rng(0)
+    folder = [rng.integers(0, 256, (40, 52, 3), dtype=np.uint8) for _ in range(18)]
+    asked = []
+
+    def draw(source, options):
+        assert source is None
+        asked.append((options["seed"], options["count"]))
+        return [folder[options["seed"] + n][:24, :24] for n in range(options["count"])]
+
+    request = Request("mine", base.card("progan"), folder, None, {"mine": {}}, Features(tmp_path / "net.safetensors"))
+    request.run = draw
+    report = generate.run(request)
+    assert asked == [(0, 16), (16, 2)]
+    title = "Frechet own-classifier (net.safetensors) distance"
+    assert report.rows["mine"][title] >= 0 and report.rows["half the folder"][title] >= 0
+    assert (
+        report.rows["mine"]["sharpness"] > 1.2 * report.rows["mine"]["sharpness_truth"]
+    )  # the folder's were made smaller
+    assert len(report.sheet) == 4 and {len(row) for row in report.sheet} == {len(report.columns)}
+    assert report.sheet[0][0].shape == report.sheet[0][-1].shape == (24, 24, 3)

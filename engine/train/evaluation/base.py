@@ -40,11 +40,12 @@ class Request:
     features: Features | None = None
     tell: Callable[[str], None] = lambda text: None
 
-    def run(self, source: np.ndarray, options: Mapping[str, Any], **extras: Any) -> list[np.ndarray]:
-        """The task's results for one source, with these options."""
+    def run(self, source: np.ndarray | None, options: Mapping[str, Any], **extras: Any) -> list[np.ndarray]:
+        """The task's results for one source, or without one, with these options."""
         given = {key: Picture(value) if isinstance(value, np.ndarray) else value for key, value in extras.items()}
         chosen = {"generator": self.name, **options}
-        done = tasks.run(self.card.task, Picture(source), chosen, self.models, Reporter(), **given)
+        shown = None if source is None else Picture(source)
+        done = tasks.run(self.card.task, shown, chosen, self.models, Reporter(), **given)
         return [picture.array for picture in done.pictures]
 
     def shown(self) -> list[int]:
