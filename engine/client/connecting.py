@@ -3,8 +3,9 @@
 import secrets
 import time
 
+from .catalogue import from_dict
 from .connection import find
-from .errors import EngineNotAnswering, EngineNotRunning, PincelError, ProtocolMismatch, from_dict
+from .errors import EngineNotAnswering, EngineNotRunning, PincelError, ProtocolMismatch
 from .launcher import Starting
 from .protocol import FROM_ENGINE, VERSION, Numbering, unpack
 from .zmtp import Dealer

@@ -10,7 +10,7 @@
       Cancelled         the user stopped it: cancelled               exit status 130
       InternalError     a fault of ours: internal                    exit status 1
 
-A code never changes its meaning. Errors cross the wire as a dict (to_dict, from_dict) and arrive as the same class.
+A code never changes its meaning. Errors cross the wire as a dict (to_dict, catalogue.from_dict) and keep their class.
 """
 
 
@@ -318,27 +318,3 @@ class NothingToResume(TrainingError):
 class Diverged(TrainingError):
     code = "training.diverged"
     remedy = "Go on from the last checkpoint with --resume, and with a lower rate (--set lr=...) if it happens again."
-
-
-def _tree(cls):
-    yield cls
-    for child in cls.__subclasses__():
-        yield from _tree(child)
-
-
-def catalogue():
-    """Every error class by its code, in the order of this file."""
-    found = {}  # type: dict
-    for cls in _tree(PincelError):
-        found.setdefault(cls.code, cls)
-    found["internal"] = InternalError
-    return found
-
-
-def from_dict(data):
-    """The error that to_dict described; an unknown code (from a newer engine) becomes a PincelError that keeps it."""
-    code, detail = str(data.get("code", "internal")), data.get("detail")
-    cls = catalogue().get(code, PincelError)
-    error = cls(str(data.get("sentence", "The engine reported an error.")), str(data.get("remedy", cls.remedy)))
-    error.code, error.detail = code, detail if isinstance(detail, dict) else {}
-    return error

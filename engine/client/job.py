@@ -1,6 +1,7 @@
 """A picture's way through the engine, as a stepper: no threads, so that it suits an editor's timer as well as a loop."""
 
-from .errors import Cancelled, EngineError, EngineNotAnswering, PincelError, from_dict
+from .catalogue import from_dict
+from .errors import Cancelled, EngineError, EngineNotAnswering, PincelError
 
 # Seconds of listening without a word about a job, of which one every 0.5 s is promised, after which it is given up.
 SILENCE = 15.0

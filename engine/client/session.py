@@ -9,8 +9,9 @@ ever sent twice.
 
 import time
 
+from .catalogue import from_dict
 from .connecting import RESULT_MAX, TIMEOUT, Connecting
-from .errors import Cancelled, EngineNotAnswering, MessageTooLarge, OptionError, PincelError, from_dict
+from .errors import Cancelled, EngineNotAnswering, MessageTooLarge, OptionError, PincelError
 from .job import Job
 from .protocol import FROM_ENGINE, HEADER_MAX, UNKNOWN, unpack
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import zmq
 
-from engine.client.errors import Cancelled, EngineStart, PincelError, WorkerLost, from_dict
+from engine.client.catalogue import from_dict
+from engine.client.errors import Cancelled, EngineStart, PincelError, WorkerLost
 from engine.client.protocol import KEY_BYTES, Message, error_field, unpack
 from engine.server.front import Front
 from engine.server.inside import FROM_WORKER

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.client import protocol
+from engine.client.catalogue import catalogue, from_dict
 from engine.client.errors import (
     FrameInvalid,
     InputError,
@@ -18,8 +19,6 @@ from engine.client.errors import (
     PincelError,
     ProtocolMismatch,
     WrongKey,
-    catalogue,
-    from_dict,
 )
 from engine.client.pixels import Pixels
 from engine.client.protocol import FROM_CLIENT, FROM_ENGINE, Numbering, error_field, pack, seal, unpack

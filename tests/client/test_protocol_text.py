@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.client import connection, errors, options, protocol
+from engine.client.catalogue import catalogue
 from engine.client.pixels import from_header
 
 TEXT = (Path(protocol.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -103,7 +104,7 @@ def test_numbers_in_the_text_are_those_of_the_code():
     assert f"at most {protocol.HEADER_MAX} bytes, nested at most {protocol.DEPTH_MAX} deep" in TEXT
     assert f"at most {protocol.BUFFERS_MAX} descriptions" in TEXT
     assert f"version {protocol.VERSION}\n" in TEXT
-    known = set(errors.catalogue())
+    known = set(catalogue())
     assert {
         code for code in re.findall(r"`((?:engine|input|option)\.[a-z-]+)`", TEXT) if not code.endswith(".json")
     } <= known

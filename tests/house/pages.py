@@ -10,7 +10,7 @@ import ast
 import re
 from pathlib import Path
 
-from engine.client import errors
+from engine.client.catalogue import catalogue
 from tests.house.tree import ROOT, sources, tree
 
 
@@ -30,7 +30,7 @@ def list_of_files() -> str:
 
 def table_of_errors() -> str:
     lines = ["| Code | Exit status | What to do |", "|---|---|---|"]
-    for code, cls in errors.catalogue().items():
+    for code, cls in catalogue().items():
         lines.append(f"| `{code}` | {cls.exit_status} | {cls.remedy} |")
     return "\n".join(lines)
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from engine.client import errors
+from engine.client.catalogue import catalogue
 from tests.house.tree import ROOT, files, sources, tree
 
 CODE = re.compile(r"(?:input|option|output|weights|engine|training)\.[a-z]+(?:-[a-z]+)*")
@@ -21,7 +22,7 @@ def classes():
 def test_every_class_has_a_code_of_its_own():
     codes = [c.code for c in classes() if c is not errors.PincelError]
     assert len(codes) == len(set(codes))
-    assert set(codes) == set(errors.catalogue())
+    assert set(codes) == set(catalogue())
 
 
 def test_a_branch_has_one_exit_status():
@@ -44,7 +45,7 @@ def test_codes_in_the_sources_are_declared(path):
     for node in ast.walk(tree(path)):
         is_code = isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
         if is_code and node.value not in modules and not (ROOT / node.value).exists():
-            assert node.value in errors.catalogue(), f"{path}:{node.lineno}: {node.value}"
+            assert node.value in catalogue(), f"{path}:{node.lineno}: {node.value}"
 
 
 def test_codes_in_the_pages_are_declared():
@@ -52,5 +53,5 @@ def test_codes_in_the_pages_are_declared():
         if path.suffix == ".md":
             text = (ROOT / path).read_text("utf-8")
             for found in re.findall(r"`((?:input|option|output|weights|training)\.[a-z-]+)`", text):
-                known = found in errors.catalogue() or found.endswith((".jpg", ".png", ".tif", ".py", ".md"))
+                known = found in catalogue() or found.endswith((".jpg", ".png", ".tif", ".py", ".md"))
                 assert known, f"{path}: {found}"

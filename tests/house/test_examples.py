@@ -25,7 +25,7 @@ def blocks(page, language):
 
 def commands():
     for page in PAGES:
-        for line in "\n".join(blocks(page, "sh")).splitlines():
+        for line in "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words[:1] == ["pincel"] and words[1] not in ELSEWHERE and "NAME" not in words:
                 yield pytest.param(words[1:], id=f"{page}: {' '.join(words)}")

@@ -22,7 +22,10 @@ RULES: dict[str, tuple[str, str]] = {
     "files": ("tasks imaging", "numpy PIL tifffile imagecodecs"),
     "server": ("tasks store paths", "zmq numpy torch"),
     "api": ("tasks store files server paths generators", "torch numpy PIL"),
-    "train": ("generators store imaging nn tasks paths", "torch numpy PIL safetensors tensorboard matplotlib rich skimage"),
+    "train": (
+        "generators store imaging nn tasks paths",
+        "torch numpy PIL safetensors tensorboard matplotlib rich skimage",
+    ),
     "demo": ("api cli", "numpy PIL skimage rich"),
     "install": ("paths __version__", ""),
     "cli": ("api files install server store tasks train paths", "typer rich torch"),

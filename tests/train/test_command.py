@@ -12,6 +12,7 @@ from PIL import Image
 from engine import paths
 from engine.cli.app import run as pincel
 from engine.client import errors
+from engine.client.catalogue import catalogue
 from engine.store import header as headers
 from engine.store import models
 from engine.train import __main__ as command
@@ -147,7 +148,7 @@ def test_errors_are_sentences_with_a_remedy(place, words, code, said, capsys):
     status = pincel(["train", *words])
     err = capsys.readouterr().err
     assert f"({code})" in err and said in err and "Traceback" not in err
-    assert status == errors.catalogue()[code].exit_status
+    assert status == catalogue()[code].exit_status
     assert not (place / "runs").exists()
 
 
