@@ -7,6 +7,7 @@ Shared by the plug-ins, so that a new option, or a whole new task, appears in bo
     request.options                                  # for Session.submit (through region.Plan, where there is a source)
     request.place                                    # where the result goes, one of the values of PLACES
     request.layers                                   # {"hints": what the layer widget gave}, without those left empty
+    request.grow, request.multiply                   # what the editor does to its own canvas and lines
 
 Kinds: "int", "float", "bool" and "choice" as in options.py; "generator" (a choice that generators() fills when the engine
 is up), "numbers" (text: comma separated), "layer" (another layer of the picture, or none).
@@ -25,10 +26,15 @@ PLACES = {
     NEW_IMAGE: "New image",
 }
 # The place for each choice of an `output` option; the others leave that option at its default.
-_PLACE_OF_OUTPUT = {"normal": LAYER, "picture": LAYER, "color-only": COLOUR, "below-lines": BELOW}
+_PLACE_OF_OUTPUT = {"normal": LAYER, "color-only": COLOUR, "below-lines": BELOW}
 _LAYERS = {
     "hints": ("Hints", "A layer with strokes of the colours you want; what is transparent in it is left to Pincel."),
     "reference": ("Reference", "A layer whose colours are to be taken over."),
+}
+# What an editor does by itself, whatever the engine sends: title, help, default.
+_EDITORS = {
+    "grow": ("Grow the canvas", "Make the canvas large enough for the enlarged layer.", False),
+    "multiply": ("Lines to Multiply", "With colours below the lines: let them shine through the paper.", True),
 }
 # Options that count pictures: several results become a group of layers.
 COUNTS = ("variants", "count")
@@ -51,10 +57,11 @@ class Control:
 
 
 class Request:
-    """What the user asked for: options (dict), place (of PLACES), layers (dict), count (of pictures)."""
+    """What the user asked for: options (dict), place (of PLACES), layers (dict), count (of pictures); whether the canvas
+    may grow, and whether the line layer is set to Multiply."""
 
-    def __init__(self, options, place, layers):
-        self.options, self.place, self.layers = options, place, layers
+    def __init__(self, options, place, layers, grow=False, multiply=False):
+        self.options, self.place, self.layers, self.grow, self.multiply = options, place, layers, grow, multiply
         self.count = max([options.get(name) or 1 for name in COUNTS])
 
 
@@ -72,9 +79,9 @@ def controls(task):
             "place", "choice", "Result", "Where the result goes.", offered[0], choices=[(p, PLACES[p]) for p in offered]
         )
     )
-    if any(option.name == "scale" for option in task.options):
-        help = "Make the canvas large enough for the enlarged layer."
-        made.append(Control("grow", "bool", "Grow the canvas", help, False))
+    for name, place_or_option in (("grow", "scale"), ("multiply", BELOW)):
+        if place_or_option in offered or any(option.name == place_or_option for option in task.options):
+            made.append(Control(name, "bool", *_EDITORS[name]))
     return made
 
 
@@ -113,7 +120,7 @@ def collect(task, values):
         if control.kind == "layer":
             if value is not None:
                 layers[control.name] = value
-        elif control.name not in ("place", "grow"):
+        elif control.name != "place" and control.name not in _EDITORS:
             value = _value(control, value)
             if value is not None:
                 options[control.name] = task.option(control.name).check(value)
@@ -122,7 +129,8 @@ def collect(task, values):
             fitting = [choice for choice in option.choices if _PLACE_OF_OUTPUT.get(choice) == place]
             if fitting:
                 options["output"] = fitting[0]
-    request = Request(options, place, layers)
+    multiply = place == BELOW and values.get("multiply", _EDITORS["multiply"][2])
+    request = Request(options, place, layers, bool(values.get("grow", False)), multiply)
     if place == REPLACE and request.count > 1:
         raise OptionError(
             "Only one picture can replace the layer's pixels, not %d." % request.count,

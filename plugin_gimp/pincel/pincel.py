@@ -135,7 +135,7 @@ def _run(procedure, run_mode, image, drawables, config, task):
     read = layers.Read(image, chosen, request, task)
     job = work.Work(("gimp", VERSION), task.name, read.options, read.pictures)
     _wait(job, task)
-    made = results.insert(image, chosen, read, request, task, job, grow=values.get("grow", False))
+    made = results.insert(image, chosen, read, request, task, job)
     if interactive and request.place == controls.NEW_IMAGE:
         Gimp.Display.new(made.get_image())
     Gimp.displays_flush()

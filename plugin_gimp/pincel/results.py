@@ -33,7 +33,7 @@ def check(layer, request, task):
         )
 
 
-def insert(image, layer, read, request, task, job, grow=False):
+def insert(image, layer, read, request, task, job):
     """Put the job's results where the request says, as one undo step; the layer (or group) that holds them."""
     pictures = [read.plan.keep(p) for p in job.results] if read.plan else job.results
     names = _names(task, job.info, len(pictures))
@@ -49,7 +49,9 @@ def insert(image, layer, read, request, task, job, grow=False):
             made = _replace(layer, read, pictures[0])
         else:
             made = _layers(image, layer, read, pictures, names, request.place)
-        if grow:
+        if request.multiply and layer.get_mode() == Gimp.LayerMode.NORMAL:
+            layer.set_mode(Gimp.LayerMode.MULTIPLY)
+        if request.grow:
             _grow(image, layers.rectangle(made))
     finally:
         image.undo_group_end()

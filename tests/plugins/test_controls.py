@@ -52,6 +52,16 @@ def test_places_and_outputs():
     assert controls.REPLACE not in controls.places(TASKS["generate"])
 
 
+def test_what_the_editor_does_itself():
+    sketch = TASKS["sketch"]
+    assert controls.BELOW in controls.places(sketch)
+    below = controls.collect(sketch, {"place": controls.BELOW})
+    assert (below.options["output"], below.multiply) == ("below-lines", True)
+    assert not controls.collect(sketch, {"place": controls.BELOW, "multiply": False}).multiply
+    assert not controls.collect(sketch, {}).multiply
+    assert controls.collect(TASKS["upscale"], {"grow": True}).grow
+
+
 def test_options_that_may_be_left_out():
     made = controls.collect(TASKS["upscale"], {"width": 0, "height": 300})
     assert made.options["height"] == 300 and "width" not in made.options
