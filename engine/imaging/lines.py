@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.imaging import resize
-from engine.imaging.spread import INK_COST, fill, nearest
+from engine.imaging.spread import INK_COST, nearest
 
 GUIDE_SIZE = 640  # the guide's shortest side, in pixels
 
@@ -25,22 +25,20 @@ class ColourUpsampler:
     def __init__(self, colours: Tensor, ink: Tensor, height: int, width: int) -> None:
         self.height, self.width = height, width
         guide = ink.shape[-2:]
-        wide = resize.bicubic(colours, *guide).clamp(0, 1)
-        # What the network cannot place: one of its pixels around ink.
-        reach = max(1, round(guide[0] / colours.shape[-2]))
+        # Bilinear: no ringing in flat colours. One and a half of the network's pixels around ink it cannot place.
+        wide = F.interpolate(colours, guide, mode="bilinear", align_corners=False)
+        reach = max(1, round(1.5 * guide[0] / colours.shape[-2]))
         paper = 1 - ink
         clear = -F.max_pool2d(ink, 2 * reach + 1, 1, reach) + 1
         # In places narrower than that, what lies farthest from ink counts, so that small shapes keep their colour.
         openness = F.avg_pool2d(paper, 2 * reach + 1, 1, reach, count_include_pad=False)
         best = (openness >= F.max_pool2d(openness, 2 * reach + 1, 1, reach) - 0.01) & (paper > 0.7)
         known = (clear > 0.7) | best
-        if bool(known.any()):
+        if bool(known.any()):  # else there is nothing but ink
             index, _ = nearest(known[:, 0], (1 + INK_COST * ink)[:, 0], rounds=1)
             taken = wide.flatten(2).gather(2, index.flatten(1).unsqueeze(1).expand(-1, 3, -1)).view_as(wide)
             smooth = F.avg_pool2d(F.pad(taken, (1, 1, 1, 1), "replicate"), 3, 1)
             wide = torch.where(known, wide, smooth)
-        else:  # nothing but ink
-            wide = fill(wide, paper)
         self._colours = wide
         self._columns = resize.weights(guide[1], width)[1]
 
