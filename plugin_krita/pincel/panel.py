@@ -1,0 +1,329 @@
+"""The docker's content, an ordinary widget: it also runs outside Krita (`python -m tests.panel`)."""
+
+import time
+
+from . import controls_krita, history, hub as hubs
+from .pincel_client import controls
+from .pincel_client.work import say
+from .compare import Wipe
+from .preview import Watch
+from .qt import Qt, QtCore, QtGui, QtWidgets
+from .widgets import Form, button, icons, line
+
+ICON = 72
+SAVE_SECONDS = 1.0
+_ENGINE = {
+    hubs.OFF: "Engine: not running; it starts by itself",
+    hubs.STARTING: "Engine: starting…",
+    hubs.READY: "Engine: ready",
+    hubs.BUSY: "Engine: busy",
+    hubs.FAILED: "Engine: none",
+}
+
+
+class Panel(QtWidgets.QWidget):
+    """hub: the Hub that all dockers share."""
+
+    def __init__(self, hub, parent=None):
+        super().__init__(parent)
+        self.hub, self.host = hub, hub.host
+        self.key, self.states, self.forms = "", {}, {}
+        self.last = None  # the run whose variants are shown
+        self._unsaved = None
+        self._build()
+        self._watch = Watch(hub, self._preview_wanted)
+        hub.changed.connect(self.refresh)
+        hub.finished.connect(self._finished)
+        hub.tickers.append(self._follow)
+        self._task_chosen()
+        self.refresh()
+
+    # ---- the widgets ---------------------------------------------------------------------------------------------
+
+    def _build(self):
+        self.engine_label = QtWidgets.QLabel()
+        self.engine_label.setWordWrap(True)
+        self.free_button = button(
+            "Free the GPU now", "Ends idle workers: their memory returns at once.", self.hub.free
+        )
+        self.task_box = QtWidgets.QComboBox()
+        for task in self.hub.tasks.values():
+            self.task_box.addItem(task.title, task.name)
+            self.task_box.setItemData(self.task_box.count() - 1, task.help, Qt.ItemDataRole.ToolTipRole)
+        self.task_box.currentIndexChanged.connect(self._task_chosen)
+        self.stack = QtWidgets.QVBoxLayout()
+        self.live = QtWidgets.QCheckBox("Live preview while hints are painted")
+        self.live.setToolTip("A small preview below, made anew whenever the hints' layer has changed.")
+        self.run_button = button("Run", "Works on the chosen layer or what is selected of it.", self.run)
+        self.cancel_button = button("Cancel", "Stops the work; the document stays as it is.", self.cancel)
+        self.bar = QtWidgets.QProgressBar()
+        self.status = QtWidgets.QLabel()
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.wipe = Wipe()
+        self.variants, self.entries = icons(ICON), icons(ICON)
+        self.variants.setToolTip("Click a variant to compare it, double-click to put it into the document.")
+        self.variants.itemClicked.connect(lambda item: self._compare_variant(self.variants.row(item)))
+        self.variants.itemDoubleClicked.connect(lambda item: self.put(self.variants.row(item)))
+        self.use_button = button("Use it", "Puts the chosen variant into the document.", self._use)
+        self.all_button = button("Use all", "Puts all variants into the document, in a group.", lambda: self.put(None))
+        self.entries.setToolTip("This document's results: click to compare, double-click to apply again.")
+        self.entries.itemClicked.connect(lambda item: self._compare_entry(self.entries.row(item)))
+        self.entries.itemDoubleClicked.connect(lambda item: self.apply_again(self.entries.row(item)))
+        self.variants_box = _section("Variants", self.variants, self.use_button, self.all_button)
+        self.again_button = button(
+            "Apply again", "Puts the chosen result into the document once more.", lambda: self.apply_again()
+        )
+        self.history_box = _section("Results of this document", self.entries, self.again_button)
+        content = QtWidgets.QWidget()
+        layout = QtWidgets.QVBoxLayout(content)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addLayout(line(self.engine_label, self.free_button))
+        layout.addWidget(self.task_box)
+        layout.addLayout(self.stack)
+        layout.addWidget(self.live)
+        layout.addLayout(line(self.run_button, self.cancel_button))
+        for widget in (self.bar, self.status, self.wipe, self.variants_box, self.history_box):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        scroll = QtWidgets.QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        whole = QtWidgets.QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(scroll)
+        self.setMinimumWidth(240)
+        for name, widget in (("run", self.run_button), ("cancel", self.cancel_button), ("task", self.task_box)):
+            widget.setObjectName("pincel_" + name)
+
+    @property
+    def task(self):
+        return self.hub.tasks[self.task_box.currentData()]
+
+    @property
+    def form(self):
+        return self.forms[self.task.name]
+
+    def choose_task(self, name):
+        self.task_box.setCurrentIndex(self.task_box.findData(name))
+
+    def _task_chosen(self, *_):
+        task = self.task
+        if task.name not in self.forms:
+            form = self.forms[task.name] = Form(controls_krita.controls_for(task))
+            form.changed.connect(self._options_changed)
+            self.stack.addWidget(form)
+        for name, form in self.forms.items():
+            form.setVisible(name == task.name)
+        self.live.setVisible("hints" in task.extras)
+        self._fill_choices()
+        self._options_changed()
+
+    def _fill_choices(self):
+        """The lists that change: generators of the engine, layers of the document."""
+        models = self.hub.session.models if self.hub.session is not None else []
+        document = self.host.active()
+        layers = [(None, "None")] + (self.host.layers(document) if document is not None else [])
+        for control in self.form.controls:
+            if control.kind == "generator":
+                self.form.set_choices(control.name, controls.generators(self.task, models))
+            elif control.kind == "layer":
+                self.form.set_choices(control.name, layers)
+
+    # ---- the document in front -----------------------------------------------------------------------------------
+
+    def _follow(self):
+        """At every turn of the hub: is another document in front, is something to be kept in this one?"""
+        document = self.host.active()
+        key = self.host.key(document)
+        if key != self.key:
+            self._save()
+            self.key = key
+            self.last = None
+            self._take_up(document)
+        elif self._unsaved is not None and time.monotonic() > self._unsaved:
+            self._save()
+
+    def _take_up(self, document):
+        if self.key and self.key not in self.states:
+            self.states[self.key] = history.State.from_text(self.host.load_state(document))
+        state = self.state
+        if state is not None and state.task in self.hub.tasks:
+            self.choose_task(state.task)
+        self._fill_choices()
+        for name, form in self.forms.items():
+            if state is not None and name in state.values:
+                form.set_values(state.values[name])
+        self._fill_choices()
+        self.wipe.show_pair(None, None)
+        self._show_history()
+        self._show_variants()
+        self.refresh()
+
+    @property
+    def state(self):
+        return self.states.get(self.key)
+
+    def _options_changed(self):
+        if self.state is not None:
+            self.state.task = self.task.name
+            self.state.values[self.task.name] = self.form.values()
+            self._unsaved = time.monotonic() + SAVE_SECONDS
+
+    def _save(self):
+        """Keep the state in the document that it belongs to, if that is still in front."""
+        if self._unsaved is None:
+            return
+        self._unsaved = None
+        document = self.host.active()
+        if self.state is not None and self.host.key(document) == self.key:
+            self.host.save_state(document, self.state.to_text())
+
+    # ---- work ----------------------------------------------------------------------------------------------------
+
+    def run(self):
+        """The Run button, and the actions."""
+        document = self.host.active()
+        if document is None:
+            self.status.setText("Open a picture first.")
+            return None
+        self._follow()
+        if self.hub.run_of(self.key) is not None:
+            return None
+        self._fill_choices()
+        self._options_changed()
+        return self.hub.run(document, self.task, self.form.values())
+
+    def cancel(self):
+        run = self.hub.run_of(self.key)
+        if run is not None:
+            run.cancel()
+            self.hub.wake()
+
+    def put(self, number):
+        """Put a variant of the last run into the document, None: all of them."""
+        if self.last is not None and self.last.done and self.last.results:
+            self.last.put(number)
+            self.hub.add(self.last)
+
+    def _use(self):
+        self.put(max(0, self.variants.currentRow()))
+
+    def apply_again(self, row=None):
+        """Put a result of the history into the document once more; it is made anew if its pixels are gone."""
+        row = self.entries.currentRow() if row is None else row
+        if self.state is None or not 0 <= row < len(self.state.entries) or self.hub.run_of(self.key) is not None:
+            return
+        entry = self.state.entries[row]
+        if entry.run is not None:
+            entry.run.put(entry.number)
+            self.hub.add(entry.run)
+        elif entry.task in self.hub.tasks:
+            self.choose_task(entry.task)
+            self.form.set_values(entry.again())
+            self.run()
+
+    def _finished(self, run):
+        if run is self._watch.preview:
+            if run.error is None and run.key == self.key:
+                self.wipe.show_pair(run.before, run.after, "preview")
+            elif run.error is not None and run.error.code != "cancelled":
+                self.status.setText("Preview: " + say(run.error))
+            return
+        state = self.states.get(run.key)
+        if state is None or not hasattr(run, "results"):
+            return
+        if run.results and run.error is None and not any(entry.run is run for entry in state.entries):
+            for number in reversed(range(len(run.results))):
+                state.add(history.Entry.of(run, number))
+            history.forget_pixels(self.states.values())
+            if run.key == self.key:
+                self.last = run
+                self._unsaved = time.monotonic()
+                self.wipe.show_pair(run.before, run.after[run.chosen or 0])
+                self._show_history()
+                self._show_variants()
+        if run.key == self.key:
+            self.status.setText(run.text)
+        self.refresh()
+
+    def _preview_wanted(self):
+        """What Watch asks: see there."""
+        document = self.host.active()
+        if not self.live.isChecked() or not self.live.isVisible() or document is None:
+            return None
+        values = self.form.values()
+        if values.get("hints") is None or self.hub.run_of(self.key) is not None:
+            return None
+        return document, self.task, values, values["hints"]
+
+    # ---- what is shown -------------------------------------------------------------------------------------------
+
+    def refresh(self):
+        hub, run = self.hub, self.hub.run_of(self.key)
+        words = _ENGINE[hub.engine]
+        if hub.engine in (hubs.READY, hubs.BUSY):
+            memory = ", %d MB" % (hub.memory >> 20) if hub.memory else ""
+            words += " (%s%s)" % (hub.device or "no worker yet", memory)
+        self.engine_label.setText(words)
+        self.engine_label.setToolTip(hub.sentence)
+        self.free_button.setEnabled(hub.session is not None)
+        self.run_button.setEnabled(run is None and bool(self.key))
+        self.cancel_button.setEnabled(run is not None)
+        self.bar.setVisible(run is not None)
+        if run is not None:
+            fraction = run.fraction
+            self.bar.setRange(0, 0 if fraction is None else 1000)
+            self.bar.setValue(0 if fraction is None else int(1000 * fraction))
+            self.status.setText(run.text)
+        if not self.task_box.view().isVisible():
+            self._fill_generators()
+
+    def _fill_generators(self):
+        if self.hub.session is not None:
+            for control in self.form.controls:
+                if control.kind == "generator":
+                    choices = controls.generators(self.task, self.hub.session.models)
+                    self.form.set_choices(control.name, choices)
+
+    def _show_variants(self):
+        run = self.last if self.last is not None and self.last.results and len(self.last.results) > 1 else None
+        self.variants_box.setVisible(run is not None)
+        self.variants.clear()
+        for number, picture in enumerate(run.after if run is not None else ()):
+            self.variants.addItem(_item(picture, "%d" % (number + 1)))
+
+    def _show_history(self):
+        entries = self.state.entries if self.state is not None else []
+        self.history_box.setVisible(bool(entries))
+        self.entries.clear()
+        for entry in entries:
+            words = time.strftime("%H:%M", time.localtime(entry.made))
+            self.entries.addItem(_item(entry.after, words if entry.seed is None else "%s, %d" % (words, entry.seed)))
+
+    def _compare_variant(self, row):
+        if self.last is not None and 0 <= row < len(self.last.after):
+            self.wipe.show_pair(self.last.before, self.last.after[row])
+
+    def _compare_entry(self, row):
+        if self.state is not None and 0 <= row < len(self.state.entries):
+            self.wipe.show_pair(self.state.entries[row].before, self.state.entries[row].after)
+
+
+def _section(title, shown, *buttons):
+    box = QtWidgets.QGroupBox(title)
+    layout = QtWidgets.QVBoxLayout(box)
+    layout.setContentsMargins(4, 4, 4, 4)
+    layout.addWidget(shown)
+    layout.addLayout(line(*buttons))
+    box.hide()
+    return box
+
+
+def _item(picture, words):
+    icon = QtGui.QIcon(QtGui.QPixmap.fromImage(picture)) if picture is not None else QtGui.QIcon()
+    item = QtWidgets.QListWidgetItem(icon, words)
+    item.setSizeHint(QtCore.QSize(ICON + 12, ICON + 24))
+    return item

@@ -1,0 +1,190 @@
+"""Results into the document: nodes are filled a band at a time over several turns of the event loop, then added whole.
+
+A node that is filled before it is added makes one undo step. Masks, groups and layers of another colour space than the
+document's are put together in a scratch document and cloned (see scratch.py).
+"""
+
+from . import colours
+from .pincel_client.errors import Cancelled, InputError, PincelError
+from .pincel_client.region import Rect, cut
+from .host import gone
+from .qt import QtCore
+
+BAND_BYTES = 4 * 1024 * 1024
+NORMAL, COLOUR_MODE, MULTIPLY = "normal", "color", "multiply"
+
+
+class Leaf:
+    """A layer to be: name, pixels (Pixels), rect (where on the canvas), space (of Krita), mode (blending), mask (bytes of
+    1 byte a pixel for `rect`, or None), part (the Rect of the pixels that is meant, as large as `rect`; None: all)."""
+
+    def __init__(self, name, pixels, rect, space, mode=NORMAL, mask=None, part=None):
+        self.name, self.pixels, self.rect, self.space, self.mode, self.mask = name, pixels, rect, space, mode, mask
+        self.part = part or Rect(0, 0, pixels.width, pixels.height)
+
+
+class Placing:
+    """Call step() until done. Leaves become layers, in a group if `group` names one; they are put above the layer with the
+    id `beside`, or below it if `below` is true; at the top where there is no such layer any more.
+
+    document: the user's Document; after the last step `added` is the new layer's id. error: a PincelError, or None.
+    mode: the group's blending mode.
+    """
+
+    def __init__(self, host, document, leaves, beside=None, below=False, group=None, mode=NORMAL):
+        self.host, self.document, self.leaves = host, document, leaves
+        self.beside, self.below, self.group, self.mode = beside, below, group, mode
+        self.done, self.error, self.added, self.notices = False, None, None, []
+        self._scratch, self._work = None, None
+
+    def step(self):
+        """Do about 10 ms of work, or one call of Krita's; whether all is done. Raises nothing."""
+        if self.done:
+            return True
+        try:
+            if not self.host.alive(self.document):
+                raise gone()
+            if self._work is None:
+                self._work = self._steps()
+            next(self._work)
+        except StopIteration:
+            self._end()
+        except PincelError as error:
+            self._end(error)
+        return self.done
+
+    def cancel(self):
+        """Leave the document as it is."""
+        if not self.done:
+            self._end(Cancelled())
+
+    def _end(self, error=None):
+        self.done, self.error = True, error
+        self._work = None
+        if self._scratch is not None:
+            self.host.drop(self._scratch)
+            self._scratch = None
+
+    def _steps(self):
+        own = self.host.space(self.document)
+        if self.group is not None or any(leaf.mask is not None or leaf.space != own for leaf in self.leaves):
+            self._scratch = self.host.open_kra("scratch", 1, 1)
+            yield
+        maker = self._scratch or self.document
+        nodes = []
+        for leaf in self.leaves:
+            nodes.append(self._node(maker, leaf))
+            yield from fill(nodes[-1], leaf)
+            if leaf.mask is not None:
+                self._mask(nodes[-1], leaf)
+                yield
+        top = nodes[0]
+        if self.group is not None:
+            top = maker.createGroupLayer(self.group)
+            for node in nodes:
+                top.addChildNode(node, None)
+        if self._scratch is not None:
+            maker.waitForDone()
+            top = top.clone()
+        yield
+        self._add(top)
+
+    def _node(self, maker, leaf):
+        node = maker.createNode(leaf.name, "paintlayer")
+        if node is None:
+            raise gone()
+        if maker is self._scratch and not node.setColorSpace(*leaf.space):
+            raise InputError("Krita cannot make a layer of %s %s (%s)." % leaf.space)
+        if leaf.mode != NORMAL:
+            node.setBlendingMode(leaf.mode)
+        return node
+
+    def _mask(self, node, leaf):
+        mask = self._scratch.rootNode().childNodes()[0].childNodes()[0].clone()
+        mask.setPixelData(QtCore.QByteArray(leaf.mask), *leaf.rect)
+        node.addChildNode(mask, None)
+
+    def _add(self, top):
+        document, host = self.document, self.host
+        beside = host.layer(document, self.beside) if self.beside else None
+        parent = beside.parentNode() if beside is not None else document.rootNode()
+        above, mode = beside, self.mode
+        if beside is not None and self.below:
+            siblings = parent.childNodes()
+            index = [host.id(node) for node in siblings].index(self.beside)
+            above = siblings[index - 1] if index else beside
+            if not index:  # Krita has no way to put a layer under the lowest one, and multiplying is commutative
+                mode = MULTIPLY
+                self.notices.append(
+                    "The lines are the lowest layer: the colours were put above them in Multiply, which looks the same."
+                )
+        if mode != NORMAL:
+            top.setBlendingMode(mode)
+        if not parent.addChildNode(top, above):
+            raise InputError("Krita did not take the new layer.", "Is the group locked? Choose another layer.")
+        self.added = host.id(top)
+        # The view learns of the node one turn later.
+        QtCore.QTimer.singleShot(0, lambda: host.alive(document) and document.setActiveNode(top))
+
+
+def fill(node, leaf):
+    """Write a Leaf's pixels into a node, some bands at each step of this generator."""
+    pixels, rect, part = leaf.pixels, leaf.rect, leaf.part
+    rows = max(1, BAND_BYTES * pixels.height // max(1, pixels.nbytes))
+    for first in range(0, part.height, rows):
+        count = min(rows, part.height - first)
+        if part.width == pixels.width:
+            band = colours.krita_bytes(pixels, leaf.space, part.y + first, part.y + first + count)
+        else:
+            cropped = cut(pixels, Rect(part.x, part.y + first, part.width, count))
+            band = colours.krita_bytes(cropped, leaf.space, 0, count)
+        node.setPixelData(QtCore.QByteArray(band), rect.x, rect.y + first, rect.width, count)
+        yield
+
+
+class NewDocument:
+    """Call step() until done: Pixels as the one layer of a new document, shown in a tab of its own."""
+
+    def __init__(self, host, name, leaf):
+        self.host, self.name, self.leaf = host, name, leaf
+        self.done, self.error, self.added, self.notices = False, None, None, []
+        self.document, self._work = None, None
+
+    def step(self):
+        if self.done:
+            return True
+        try:
+            if self._work is None:
+                self._work = self._steps()
+            next(self._work)
+        except StopIteration:
+            self.done = True
+        except PincelError as error:
+            self._drop(error)
+        return self.done
+
+    def cancel(self):
+        if not self.done:
+            self._drop(Cancelled())
+
+    def _drop(self, error):
+        self.done, self.error = True, error
+        if self.document is not None:
+            self.host.drop(self.document)
+
+    def _steps(self):
+        leaf = self.leaf
+        document = self.document = self.host.open_kra("new", leaf.rect.width, leaf.rect.height, leaf.space)
+        yield
+        node = document.createNode(leaf.name, "paintlayer")
+        node.setColorSpace(*leaf.space)
+        yield from fill(node, leaf)
+        root = document.rootNode()
+        empty = root.childNodes()[0]
+        root.addChildNode(node, empty)
+        empty.remove()
+        document.setName(self.name)
+        document.waitForDone()
+        yield
+        self.host.show(document)
+        self.added = self.host.id(node)
