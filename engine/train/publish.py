@@ -36,8 +36,9 @@ def publish(
     """Write target/<generator>.<tag>.safetensors from the run's checkpoint, read back before it appears; returns its path.
 
     packs: the archives that the training pictures came from; their names and SHA-256 go into the header, or else those of
-    the pictures' folders. metrics: None takes the run's last held-out figures. config: arguments of the generator that
-    were chosen after training (none that changes its tensors). Raises NothingToResume, NotWritable, WeightsNotFinite.
+    the pictures' folders, and with them the networks that helped. metrics: None takes the run's last held-out figures.
+    config: arguments of the generator that were chosen after training (none that changes its tensors). Raises
+    NothingToResume, NotWritable, WeightsNotFinite.
     """
     facts = read_facts(run)
     card = base.card(facts["generator"])
@@ -46,6 +47,7 @@ def publish(
     network = base.module(card.name).Generator(**full)
     network.load_state_dict(state["ema"])
     tame(network)
+    data = sources(packs) or [{"pack": facts.get("folders", "pictures"), "sha256": facts["data"]}]
     header = Header(
         generator=card.name,
         tag=tag,
@@ -54,7 +56,7 @@ def publish(
         thesis=card.thesis,
         licence=licence,
         config=full,
-        data=sources(packs) or [{"pack": facts.get("folders", "pictures"), "sha256": facts["data"]}],
+        data=[*data, *facts.get("helpers", [])],
         steps=state["step"],
         metrics=dict(last_figures(run) if metrics is None else metrics),
         commit=facts.get("commit", ""),
@@ -80,6 +82,12 @@ def sources(packs: Sequence[Path]) -> list[dict[str, str]]:
         if not pack.is_file():
             raise InputMissing(f"There is no archive {pack}.", "Check the files given to --pack.")
     return [{"pack": pack.name, "sha256": digest(pack)} for pack in packs]
+
+
+def helpers(options: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The networks whose files a recipe's options name (feature networks, teachers), as a header names them."""
+    files = [Path(value) for value in options.values() if isinstance(value, str) and value.endswith(models.SUFFIX)]
+    return sources(files)
 
 
 def read_facts(run: Path) -> dict[str, Any]:

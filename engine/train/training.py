@@ -23,7 +23,7 @@ from engine.train.data import PictureStore, fingerprint, pictures_in
 from engine.train.live import Live
 from engine.train.loop import Loop
 from engine.train.plan import Plan
-from engine.train.publish import current_commit, publish, read_facts, sources
+from engine.train.publish import current_commit, helpers, publish, read_facts, sources
 from engine.train.recipe import BaseRecipe
 from engine.train.runs import RunFolder
 
@@ -138,6 +138,7 @@ class Training:
             "pictures": len(store),
             "folders": ", ".join(located(folder)[0].name for folder in self.values["data"]),
             "data": data,
+            "helpers": helpers(self.recipe.options),
             "commit": self.before.get("commit", current_commit()),
             "command": self.before.get("command", self.command),
             "resumed": self.before.get("resumed", []),
@@ -149,9 +150,9 @@ class Training:
 
     def _finish(self) -> None:
         values, packs = self.values, [Path(p) for p in self.values["pack"]]
-        if hasattr(self.found, "export"):
+        if hasattr(self.found, "export"):  # a helper of trainings: no weights that a task could use
             self.report(f"Written: {self.found.export(self.out, sources(packs))}")
-        if values["publish"]:
+        elif values["publish"]:
             target = paths.make_private(paths.models_folder())
             path = publish(self.out, target, values["tag"], values["licence"], packs, title=values["title"])
             self.report(f"Published: {path}")

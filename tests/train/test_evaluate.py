@@ -1,16 +1,21 @@
 """`pincel evaluate` as people type it, with the tiny networks: table, JSON and contact sheet for every task."""
 
 import json
+import re
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from engine.cli.app import run as pincel
+from engine.client.options import TASKS
 from engine.generators import base
 from engine.nn.perceptual import Features
 from engine.store import models
 from engine.store.header import digest
+from engine.train import metrics
 from engine.train.evaluate import contact_sheet
 from engine.train.evaluation import generate, sketch
 from engine.train.evaluation.base import SHOWN, Report, Request, Tally
@@ -137,3 +142,14 @@ def test_generated_sets_are_compared_with_the_folder(tmp_path):
     )  # the folder's were made smaller
     assert len(report.sheet) == 4 and {len(row) for row in report.sheet} == {len(report.columns)}
     assert report.sheet[0][0].shape == report.sheet[0][-1].shape == (24, 24, 3)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_can_be_evaluated(task):
+    assert callable(import_module(f"engine.train.evaluation.{task}").run)
+
+
+def test_every_metric_names_its_paper_first():
+    for path in Path(metrics.__file__).parent.glob("[!_]*.py"):
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        assert re.match(r'"""[A-ZÀ-ž].*(19|20)\d\d', first), path.name

@@ -14,8 +14,9 @@ from engine.generators import base
 from engine.imaging.hsv import rgb_to_xyv
 from engine.nn.classifier import Classifier
 from engine.nn.perceptual import Features
+from engine.store.header import digest, read_header
 from engine.train import __main__ as command
-from engine.train import features, trainables
+from engine.train import features, publish, trainables
 from engine.train.data import PictureStore, pictures_in
 
 
@@ -89,3 +90,17 @@ def test_pictures_of_one_kind_are_refused(kinds):
     store = PictureStore(pictures_in(kinds / "train", "red*"))
     with pytest.raises(InputError, match="fewer than two"):
         features.Recipe(Classifier(base=4), {"least": 2}).batch(store, 2, torch.Generator())
+
+
+def test_weights_name_the_network_that_helped(kinds):
+    """Our own features serve srgan's GAN phase; the published file says whose."""
+    options = ["--set", "least=3", "--set", "crop=36", "--set", "size=24", "--config", "base=4", "--device", "cpu"]
+    data, short = ["--data", str(kinds / "train")], ["--steps", "2", "--batch", "2", "--no-bf16"]
+    command.main(["features", *data, *options, *short, "--out", str(kinds / "run")])
+    network = kinds / "run" / "features.safetensors"
+    sizes = ["--config", "channels=4", "--config", "blocks=1", "--set", "patch=8", "--device", "cpu"]
+    gan = ["--set", "gan=1", "--set", "discriminator=4", "--set", "dense=4", "--set", f"features={network}"]
+    command.main(["srgan", *data, *sizes, *gan, *short, "--out", str(kinds / "gan")])
+    assert '"features"' in (kinds / "gan" / "stats.jsonl").read_text()
+    path = publish.publish(kinds / "gan", kinds / "weights", "gan", "MIT", [])
+    assert {"pack": network.name, "sha256": digest(network)} in read_header(path).data

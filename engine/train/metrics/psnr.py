@@ -1,5 +1,6 @@
-"""Peak signal-to-noise ratio, as the super-resolution literature measures it (Timofte 2013 onwards): 8-bit values,
-MATLAB's studio-range luma, a border left out.
+"""Timofte 2013, "Anchored Neighborhood Regression for Fast Example-Based Super-Resolution": PSNR as the field takes it.
+
+8-bit values, MATLAB's studio-range luma, a border left out.
 """
 
 from __future__ import annotations
