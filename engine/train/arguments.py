@@ -95,7 +95,12 @@ def parser(prog: str = "python -m engine.train", suppress: bool = False) -> argp
     add("--seed", type=int, default=default(0), help="of all randomness (0)")
     add("--ema", type=_share, default=default(0.999), help="decay of the averaged generator (0.999)")
     add("--clip", type=_share, default=default(1.0), help="largest gradient norm; 0 leaves gradients alone (1)")
-    add("--warmup", type=_above(int, 0, True), default=default(100), help="steps to the full rate (100)")
+    add(
+        "--warmup",
+        type=_above(int, 0, True),
+        default=default(100),
+        help="steps to the full rate (100; at most 3 %% of a phase)",
+    )
     add("--device", default=default("cuda" if torch.cuda.is_available() else "cpu"), help="cpu, cuda, cuda:1, mps")
     add("--threads", type=_count, help="CPU threads")
     add("--compile", action="store_true", default=default(False), help="slow to start, then faster")

@@ -19,7 +19,7 @@ class Plan:
     device: str = "cpu"
     bf16: bool = True
     compile: bool = False  # torch.compile the generator: a minute to start, 1.2 times as fast here
-    warmup: int = 100  # steps
+    warmup: int = 100  # steps, and at most a thirtieth of a phase
     final_rate: float = 0.001  # of the peak
     ema: float = 0.999
     clip: float = 1.0  # largest gradient norm of a net; 0 leaves gradients alone
@@ -51,7 +51,8 @@ class Plan:
 
     def rate(self, moment: Moment, since: int) -> float:
         """The learning rate as a share of its peak, `since` steps after the phase began: warm-up, then a cosine."""
-        warm = min(1.0, (since + 1) / max(1, self.warmup))
+        # A hundred slow steps may be a sixth of a short training: warming up takes no more than a thirtieth of a phase.
+        warm = min(1.0, max((since + 1) / max(1, self.warmup), 30 * moment.phase_progress))
         cosine = 0.5 * (1 + math.cos(math.pi * moment.phase_progress))
         return warm * (self.final_rate + (1 - self.final_rate) * cosine)
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 
 import numpy as np
@@ -16,8 +18,10 @@ from engine.client.catalogue import catalogue
 from engine.store import header as headers
 from engine.store import models
 from engine.train import __main__ as command
-from engine.train import live, plots
+from engine.train import arguments, live, plots, trainables
 from engine.train.plan import Standing
+from engine.train.sweep import grid
+from tests.house.tree import ROOT
 from tests.server.harness import EngineProcess
 
 TINY = ["srgan", "--device", "cpu", "--no-bf16", "--batch", "2", "--set", "patch=8"]
@@ -209,3 +213,20 @@ def test_a_bar_is_drawn_on_a_terminal_and_nothing_elsewhere(monkeypatch, capsys)
 
 def test_lengths_of_time_in_words():
     assert [live.clock(s) for s in (0.4, 59.4, 200, 7500)] == ["0 s", "59 s", "3 min 20 s", "2 h 05 min"]
+
+
+def test_the_pages_say_what_the_command_understands():
+    """Every `pincel train` of the pages is parsed; pictures and lengths are not there to be trained with."""
+    lines = []
+    for page in [*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "README.md"]:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        lines += re.findall(r"^pincel train .*$", text, re.M)
+    assert len(lines) > 6
+    for line in lines:
+        words = shlex.split(line, comments=True)[2:]
+        if "--help" not in words:
+            values = arguments.given(words)
+            assert values.get("resume") or values["data"], line
+            assert values.get("generator", "srgan") in [*trainables.names(), "NAME"], line
+            for name in values.get("sweep", ()):
+                assert grid([name]), line

@@ -10,6 +10,7 @@ from PIL import Image
 
 from engine.train.data import PictureStore, pictures_in
 from engine.train.loop import Diverged, Loop, Plan
+from engine.train.recipe import Moment, Phase
 from engine.train.runs import RunFolder, mosaic
 from tests.train.toys import ToyNet, ToyRecipe, make_pictures
 
@@ -37,6 +38,13 @@ def test_a_plan_has_one_length():
     for wrong in ({}, {"steps": 1, "minutes": 1.0}):
         with pytest.raises(ValueError):
             Plan(**wrong)
+
+
+def test_warming_up_takes_little_of_a_short_training():
+    plan, phase = Plan(minutes=1.0, warmup=100), Phase("train")
+    rates = [plan.rate(Moment(phase, step, share, share), step) for step, share in enumerate((0.0, 0.02, 0.04))]
+    assert rates == pytest.approx([0.01, 0.6, 1.0], abs=0.01)
+    assert plan.rate(Moment(phase, 49, 0.001, 0.001), 49) == pytest.approx(0.5, abs=0.01)  # a long one: by steps
 
 
 def test_phases_and_rates_follow_the_schedule(tmp_path, store):
