@@ -114,6 +114,19 @@ def test_sketch(folder, tmp_path):
     assert {"mse", "psnr_rgb", "ab_error"} <= set(found[f"{name}, seed"])
 
 
+@pytest.mark.parametrize("name", ["dense_gan.comics", "progan.faces"])
+def test_generate(folder, tmp_path, name):
+    """A grey net is compared with the folder in grey."""
+    own_file(tmp_path / "net.safetensors")
+    options = ["--features", str(tmp_path / "net.safetensors"), "--out", str(tmp_path)]
+    assert pincel(["evaluate", name, "--data", str(folder), *options]) == 0
+    found = figures(tmp_path, name)
+    assert list(found) == ["half the folder", name]
+    grey = base.card(name.split(".")[0]).output.channels == 1
+    assert (found[name]["chroma_truth"] < 0.01) == grey
+    assert found[name]["Frechet own-classifier (net.safetensors) distance"] > 0
+
+
 def test_lines_are_extracted(photo):
     lines = sketch.lines_of(photo)
     assert lines.shape == (*photo.shape[:2], 1) and lines.min() < 60 and np.median(lines) > 200

@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.imaging.resize import bicubic
 from engine.train.evaluation.base import Figures, Report, Request, tensor, to_bytes
+from engine.train.evaluation.colorize import grey_of
 from engine.train.metrics import frechet
 from engine.train.metrics.chroma import chroma
 from engine.train.metrics.colorfulness import colorfulness
@@ -51,9 +52,11 @@ def run(request: Request) -> Report:
         results: list[np.ndarray] = []
         while len(results) < count:
             some = {"seed": len(results), "count": min(AT_ONCE, count - len(results))}
-            results += [_rgb(made) for made in request.run(None, {**options, **some})]
+            results += request.run(None, {**options, **some})
             request.tell(f"{len(results)} of {count}")
         truths = [square(picture, results[0].shape[0]) for picture in request.pictures]
+        if results[0].shape[2] == 1:  # a grey network is compared with the folder in grey
+            results, truths = ([picture.repeat(3, 2) for picture in ps] for ps in (results, map(grey_of, truths)))
         if not report.rows:
             if count > 1:
                 report.rows["half the folder"] = figures_of(truths[::2], truths[1::2], request)
@@ -65,7 +68,3 @@ def run(request: Request) -> Report:
                 report.sheet.append((*made, *blank, *real, *blank))
         report.rows[title] = figures_of(results, truths, request)
     return report
-
-
-def _rgb(picture: np.ndarray) -> np.ndarray:
-    return picture if picture.shape[2] == 3 else picture[..., :1].repeat(3, 2)
