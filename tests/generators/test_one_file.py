@@ -60,10 +60,9 @@ def test_the_example_trains_ships_and_runs(house, tmp_path, photo):
     Image.fromarray(photo[:31, :45]).save(small)
 
     training = ("-m", "engine.train", "espcn", "--data", "pictures", "--batch", "4", "--config", "channels=8")
-    house(*training, "--steps", "6", "--out", "run")
+    house(*training, "--steps", "6", "--out", "run", "--publish", "--tag", "first", "--licence", "MIT")
     lines = [json.loads(line) for line in (tmp_path / "run/stats.jsonl").read_text().splitlines()]
     assert lines and (tmp_path / "run/checkpoint.pt").is_file() and list((tmp_path / "run/samples").glob("*.png"))
-    house("-m", "engine.train.publish", "run", "--tag", "first", "--licence", "MIT", "--out", "models")
     said = house("-c", USE, small, "api.png")
     assert said.split() == ["espcn.first", "62", "90", "3"]
     house("-m", "engine", "upscale", small, "--scale", "2", "--generator", "espcn", "-o", "cli.png")
