@@ -235,8 +235,9 @@ class Recipe(BaseRecipe):
             return {name: Ranger(net.parameters(), rate) for name, net in self.nets().items()}
         made: dict[str, torch.optim.Optimizer] = {}
         for name, net in self.nets().items():
-            hidden = [p for n, p in net.named_parameters() if p.ndim == 4 and not n.startswith("out.")]
-            others = [p for n, p in net.named_parameters() if p.ndim != 4 or n.startswith("out.")]
+            # The linear layers too: Adam at this rate drives the Z encoder's tanh to its ends within some steps.
+            hidden = [p for n, p in net.named_parameters() if p.ndim > 1 and not n.startswith("out.")]
+            others = [p for n, p in net.named_parameters() if p.ndim < 2 or n.startswith("out.")]
             made[name] = Muon(hidden, others, self.options["muon_rate"] * factor, adam_lr=rate)
         return made
 
@@ -268,8 +269,9 @@ class Recipe(BaseRecipe):
         if moment.phase.name == "gan":
             scalars = self._judge(made.detach(), batch["truth"], update)
         with torch.autocast(made.device.type, enabled=False):
-            pixels = colour_error(made, batch["truth"], self.options["hue_floor"], self.options["chroma"])
-            coarse = F.mse_loss(extra.float(), batch["coarse"])
+            weights = self.options["hue_floor"], self.options["chroma"]
+            pixels = colour_error(made, hsv.rgb_to_hxhysv(batch["truth"]), *weights)
+            coarse = colour_error(extra, batch["coarse"], *weights)
         loss = pixels + coarse
         if moment.phase.name != "mse":
             loss = 4 * pixels + 2 * coarse

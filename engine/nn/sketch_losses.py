@@ -1,4 +1,4 @@
-"""Losses of the UNAM 2022 thesis (section 5.3) on HxHySV [N, 4, H, W] against RGB [N, 3, H, W] in [0, 1], and one of ours."""
+"""Losses of the UNAM 2022 thesis (section 5.3) on HxHySV [N, 4, H, W], and one of ours."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ FEATURE_WEIGHTS = (0.04, 0.12, 0.18, 0.6)
 GRAM_WEIGHTS = (0.04, 0.12, 0.14, 0.05)
 
 
-def colour_error(made: Tensor, rgb: Tensor, hue_floor: float = 1.0, chroma: float = 0.0) -> Tensor:
-    """MSE in HxHySV, plus `chroma` times the squared distance of hue and strength as they are seen.
+def colour_error(made: Tensor, truth: Tensor, hue_floor: float = 1.0, chroma: float = 0.0) -> Tensor:
+    """MSE of two HxHySV [N, 4, H, W], plus `chroma` times the squared distance of hue and strength as they are seen.
 
     hue_floor: the weight of the hue's error where the truth is grey, growing to 1 with its strength; with 1 and chroma 0
     this is the thesis' loss. A grey has no hue, and a net that must guess one learns the convention that it is red.
     """
-    truth = hsv.rgb_to_hxhysv(rgb)
     weight = hue_floor + (1 - hue_floor) * (2 * truth[:, 2:3] * truth[:, 3:4]).clamp(max=1.0)
     squares = (made - truth).square()
     loss = (squares[:, :2] * weight).mean() / 2 + squares[:, 2:].mean() / 2
