@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check format pages pictures wheel slow clean
+.PHONY: help run test check format pages pictures wheel slow editors clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -67,6 +67,10 @@ pictures: $(VENV)/run.stamp
 
 slow: $(VENV)/dev.stamp
 	@$(PYTEST) -n 2 -m 'slow or wheel'
+
+# The tests that drive real editors; .ci/editors installs those first. They skip, and say why, where one is missing.
+editors: $(VENV)/dev.stamp
+	@$(PYTEST) -m editor -rs
 
 wheel: $(VENV)/dev.stamp
 	@$(BIN)/python -m build --wheel --outdir dist .

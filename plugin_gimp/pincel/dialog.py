@@ -22,26 +22,24 @@ def ask(procedure, config, task):
     """Show the dialog; whether the user confirmed it. The values are in the config."""
     dialog = GimpUi.ProcedureDialog.new(procedure, config, task.title)
     try:
-        names, made = ["convert-indexed"] if task.source else [], []
-        for control in reversed(controls.controls(task)):
-            if control.kind == "generator":
-                continue
-            name = control.name.replace("_", "-")
+        shown = [control for control in controls.controls(task) if control.kind != "generator"]
+        for control in shown:
             if control.kind == "float":
-                dialog.get_scale_entry(name, 1.0)
-            names.insert(0, name)
-        names = [n for n in names if n != "convert-indexed"]
-        dialog.fill(names)
-        for control in controls.controls(task):
-            if control.kind == "generator":
-                made.append(_row(control, _generators(config, control.name, task)))
+                dialog.get_scale_entry(_argument(control), 1.0)
+        dialog.fill([_argument(control) for control in shown])
         area = dialog.get_content_area()
-        for number, row in enumerate(made):
-            area.pack_start(row, False, False, 0)
-            area.reorder_child(row, number)
+        for control in controls.controls(task):
+            if control.kind == "generator":  # a string for GIMP, a list for people
+                row = _row(control, _generators(config, _argument(control), task))
+                area.pack_start(row, False, False, 0)
+                area.reorder_child(row, 0)
         return dialog.run()
     finally:
         dialog.destroy()
+
+
+def _argument(control):
+    return control.name.replace("_", "-")
 
 
 def offer_conversion():
@@ -71,7 +69,7 @@ def _row(control, widget):
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
     row.pack_start(label, False, False, 0)
     row.pack_start(widget, True, True, 0)
-    row.set_border_width(12)
+    row.set_margin_bottom(6)
     row.show_all()
     return row
 

@@ -93,12 +93,15 @@ def _layers(image, layer, read, pictures, names, place):
 def _layer(image, layer, read, pixels, name, parent, position):
     """A new layer with these pixels, in its place, masked by the selection and by the source layer's own mask."""
     inside = read.plan.inside if read.plan else _around(image, layer, read, pixels)
-    kind = _TYPES[pixels.channels]
-    made = Gimp.Layer.new(image, name, inside.width, inside.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+    size, kind = (pixels.width, pixels.height), _TYPES[pixels.channels]
+    masked = read.selected is not None or (read.plan and layer.get_mask() is not None and layer.get_apply_mask())
+    first = (inside.width, inside.height) if masked else size
+    made = Gimp.Layer.new(image, name, first[0], first[1], kind, 100.0, Gimp.LayerMode.NORMAL)
     image.insert_layer(made, parent, position)
     made.set_offsets(inside.x, inside.y)
-    _mask(image, layer, read, made, inside)
-    if (pixels.width, pixels.height) != (inside.width, inside.height):
+    if masked:
+        _mask(layer, read, made, inside)
+    if first != size:
         made.scale(pixels.width, pixels.height, False)  # takes the mask along
         made.set_offsets(inside.x, inside.y)
     buffer = made.get_buffer()
@@ -117,7 +120,7 @@ def _around(image, layer, read, pixels):
     return region.fitting(pixels.width, pixels.height, middle)
 
 
-def _mask(image, layer, read, made, inside):
+def _mask(layer, read, made, inside):
     """The selection, feather and all, as the new layer's mask; times the mask that the source layer shows."""
     if read.selected is not None:
         made.add_mask(made.create_mask(Gimp.AddMaskType.SELECTION))

@@ -52,7 +52,8 @@ class Gimp:
         self.socket, self.log = folder / "socket", folder / "gimp.log"
         for name in ("home", "tmp", "run"):
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        binds = {str(p) for p in (folder, ROOT, sys.prefix, sys.base_prefix)}
+        sockets = [Path("/tmp/.X11-unix")] if window else []
+        binds = {str(p) for p in (folder, ROOT, sys.prefix, sys.base_prefix, *sockets)}
         self._in = ["bash", str(HERE / "in_chroot.sh"), str(chroot), ":".join(sorted(binds))] if chroot else []
         self.environ = {
             "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",

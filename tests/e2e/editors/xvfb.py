@@ -32,6 +32,11 @@ class Xvfb:
         os.close(theirs)
         self.display = ":" + os.read(ours, 16).decode().strip()
         os.close(ours)
+        end = time.monotonic() + 20
+        while not self.do("getdisplaygeometry"):
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"Xvfb does not answer:\n{(folder / 'xvfb.log').read_text()}")
+            time.sleep(0.1)
 
     def do(self, *words: str) -> list[str]:
         """Run xdotool and give the words that it said."""
