@@ -27,6 +27,7 @@ from engine.imaging import colour
 from engine.imaging.painting import scores, squares, with_luma
 from engine.nn.colour_losses import colour_bins, rarity
 from engine.nn.losses import real_or_fake
+from engine.nn.optim import Muon
 from engine.nn.patchgan import PatchGAN
 from engine.nn.squeezenet import SqueezeNet, imitation
 from engine.nn.unet import UNet
@@ -154,9 +155,10 @@ class Recipe(BaseRecipe):
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
-        "start": 0.6,  # share of the training without discriminator
+        "start": 0.8,  # share of the training without discriminator
         "start_size": 64,  # pixels
-        "start_rate": 2e-3,
+        "start_rate": 2e-3,  # of AdamW
+        "muon_rate": 0.02,  # in the start, for all layers but the outermost; 0: AdamW for all
         "size": 96,
         "rate": 2e-4,
         "l1": 100.0,
@@ -195,10 +197,19 @@ class Recipe(BaseRecipe):
     def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
         made: dict[str, torch.optim.Optimizer] = {}
         for name, net in self.nets().items():
+            parameters = dict(net.named_parameters())
             if phase.name == "gan" and name != "students":
-                made[name] = torch.optim.Adam(net.parameters(), self.options["rate"], (0.5, 0.999))
+                made[name] = torch.optim.Adam(parameters.values(), self.options["rate"], (0.5, 0.999))
+            elif phase.name == "start" and name == "generator" and self.options["muon_rate"]:
+                hidden = {
+                    n: p for n, p in parameters.items() if p.ndim == 4 and not n.startswith(("downs.0.", "head."))
+                }
+                others = [p for n, p in parameters.items() if n not in hidden]
+                made[name] = Muon(
+                    hidden.values(), others, self.options["muon_rate"], adam_lr=self.options["start_rate"]
+                )
             elif phase.name == "start" and name != "discriminator":
-                made[name] = torch.optim.AdamW(net.parameters(), self.options["start_rate"], (0.9, 0.99))
+                made[name] = torch.optim.AdamW(parameters.values(), self.options["start_rate"], (0.9, 0.99))
         self._students_optimizer = made.get("students")
         return made
 

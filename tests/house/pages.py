@@ -52,7 +52,7 @@ def table_of_generators() -> str:
             judge = size(module.Discriminator()) if hasattr(module, "Discriminator") else "none"
         shipped = sorted(p.name.removesuffix(".safetensors") for p in (ROOT / "weights").glob(f"{name}.*.safetensors"))
         weights = ", ".join(f"`{file}`" for file in shipped) or "none yet"
-        lines.append(f"| [{name}](#{name}) | {card.task} | {card.thesis} | {compact} | {full} | {judge} | {weights} |")
+        lines.append(f"| `{name}` | {card.task} | {card.thesis} | {compact} | {full} | {judge} | {weights} |")
     return "\n".join(lines)
 
 
