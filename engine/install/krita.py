@@ -104,7 +104,14 @@ def _places(around: Surroundings) -> list[tuple[str, Path, Path]]:
         ("flatpak", flatpak / "data/krita", flatpak / "config/kritarc"),
         ("snap", snap / ".local/share/krita", snap / ".config/kritarc"),
     ]
-    for folder in (home, home / "Applications", home / "Downloads", home / "Desktop", home / "bin", home / ".local/bin"):
+    for folder in (
+        home,
+        home / "Applications",
+        home / "Downloads",
+        home / "Desktop",
+        home / "bin",
+        home / ".local/bin",
+    ):
         with contextlib.suppress(OSError):
             for entry in sorted(folder.iterdir()):
                 if _APPIMAGE.fullmatch(entry.name) and entry.is_dir():

@@ -51,7 +51,7 @@ def grey_document(space):
 
 
 def transfer_by_name(profile):
-    """"linear" or "srgb" where the profile's name tells, else None."""
+    """ "linear" or "srgb" where the profile's name tells, else None."""
     name = profile.lower()
     if "g10" in name or "linear" in name:
         return "linear"

@@ -17,7 +17,9 @@ def controls_for(task):
             if controls.BELOW in offered:
                 at = offered.index(controls.BELOW) + 1
                 control.choices.insert(at, (FLATS, "Flats: a layer for each colour, below the lines"))
-            control.choices = [(v, "New document" if v == controls.NEW_IMAGE else words) for v, words in control.choices]
+            control.choices = [
+                (v, "New document" if v == controls.NEW_IMAGE else words) for v, words in control.choices
+            ]
             if task.source:
                 made.append(_of())
         made.append(control)
@@ -46,7 +48,7 @@ def grow_canvas(host, document, leaf, inside, others):
     if others:
         across, down = leaf.rect.width / float(inside.width), leaf.rect.height / float(inside.height)
         width, height = round(canvas.width * across), round(canvas.height * down)
-        document.scaleImage(width, height, document.xRes(), document.yRes(), "Bicubic")
+        document.scaleImage(width, height, int(document.xRes()), int(document.yRes()), "Bicubic")
         leaf.rect.x, leaf.rect.y = round(leaf.rect.x * across), round(leaf.rect.y * down)
     else:
         document.resizeImage(0, 0, max(canvas.width, leaf.rect.right), max(canvas.height, leaf.rect.bottom))

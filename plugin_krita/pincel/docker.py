@@ -2,10 +2,10 @@
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from .pincel_client.options import TASKS
 from .host import Host
 from .hub import Hub
 from .panel import Panel
+from .pincel_client.options import TASKS
 
 DOCKER = "pincel_docker"
 _shared = {}  # the one Hub, made with the first window

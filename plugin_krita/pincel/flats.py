@@ -7,7 +7,6 @@ by byte; the 256 codes are sorted into the palette's colours; a layer's alpha is
 import colorsys
 
 from . import colours, place, thumbs
-from .pincel_client.region import Rect, cut
 from .qt import QtCore
 
 COUNT = 8  # layers at most
@@ -39,8 +38,10 @@ class Flats(place.Placing):
         yield
         sample = thumbs.small(place.Leaf("", _pixels(data, rect), rect, colours.SRGB8).pixels, _SAMPLE)
         entries = yield from palette(bytes(sample.data), COUNT)
-        tables = [bytes(255 if nearest(_colour(code), entries) == n else 0 for code in range(256)) for n in
-                  range(len(entries))]
+        tables = [
+            bytes(255 if nearest(_colour(code), entries) == n else 0 for code in range(256))
+            for n in range(len(entries))
+        ]
         yield
         group = self._scratch.createGroupLayer(self.group)
         for entry, table in zip(entries, tables):

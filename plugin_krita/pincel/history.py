@@ -28,8 +28,16 @@ class Entry:
         seeds = (run.info or {}).get("seeds", ())
         seed = seeds[number] if number < len(seeds) else None
         return cls(
-            run.task.name, run.values, run.layer_name, time.time(), run.seconds, seed, run.before, run.after[number],
-            number, run,
+            run.task.name,
+            run.values,
+            run.layer_name,
+            time.time(),
+            run.seconds,
+            seed,
+            run.before,
+            run.after[number],
+            number,
+            run,
         )
 
     def again(self):
@@ -88,7 +96,12 @@ class State:
 def _entry(data):
     pictures = [image(base64.b64decode(data[name])) if data[name] else None for name in ("before", "after")]
     return Entry(
-        str(data["task"]), dict(data["values"]), str(data["name"]), float(data["made"]), data["seconds"], data["seed"],
+        str(data["task"]),
+        dict(data["values"]),
+        str(data["name"]),
+        float(data["made"]),
+        data["seconds"],
+        data["seed"],
         *pictures,
     )
 
@@ -98,9 +111,7 @@ def _text(picture):
         return ""
     side = max(picture.width(), picture.height())
     if side > THUMB:
-        picture = picture.scaled(
-            max(1, picture.width() * THUMB // side), max(1, picture.height() * THUMB // side)
-        )
+        picture = picture.scaled(max(1, picture.width() * THUMB // side), max(1, picture.height() * THUMB // side))
     return base64.b64encode(png(picture)).decode("ascii")
 
 

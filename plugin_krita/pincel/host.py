@@ -155,7 +155,7 @@ class Host:
         return self.read(document, document.rootNode(), self.canvas(document))
 
     def transfer(self, space):
-        """"linear" or "srgb": by the profile's name, else measured once by letting Krita convert a mid grey."""
+        """ "linear" or "srgb": by the profile's name, else measured once by letting Krita convert a mid grey."""
         known = colours.transfer_by_name(space[2])
         if known is None and space not in self._transfers:
             half = {"U8": b"\x80", "U16": b"\x00\x80", "F16": b"\x00\x38", "F32": b"\x00\x00\x00\x3f"}[space[1]]

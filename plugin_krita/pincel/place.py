@@ -5,9 +5,9 @@ document's are put together in a scratch document and cloned (see scratch.py).
 """
 
 from . import colours
+from .host import gone
 from .pincel_client.errors import Cancelled, InputError, PincelError
 from .pincel_client.region import Rect, cut
-from .host import gone
 from .qt import QtCore
 
 BAND_BYTES = 4 * 1024 * 1024

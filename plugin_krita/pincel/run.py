@@ -7,10 +7,10 @@ a band at a time, when the result is there; in between the artist paints on.
 import time
 
 from . import colours, controls_krita, flats, place, thumbs
+from .host import gone
 from .pincel_client import controls, region
 from .pincel_client.errors import Cancelled, PincelError
 from .pincel_client.work import Work, say
-from .host import gone
 
 SMALL = 320  # the longer side of the pictures for comparing
 READING, WAITING, WORKING, PLACING, DONE = "reading", "waiting", "working", "placing", "done"
@@ -154,7 +154,9 @@ class Run:
         for leaf in leaves:
             leaf.mode = mode if group else place.NORMAL
         if self._plan is not None and self._plan.enlarges and self.values.get("grow"):
-            controls_krita.grow_canvas(self.host, self.document, leaves[0], self._plan.inside, self.values.get("others"))
+            controls_krita.grow_canvas(
+                self.host, self.document, leaves[0], self._plan.inside, self.values.get("others")
+            )
         below = wanted == controls.BELOW
         if below and self.values.get("multiply") and self.host.layer(self.document, self.beside) is not None:
             self.host.layer(self.document, self.beside).setBlendingMode(place.MULTIPLY)
@@ -222,4 +224,6 @@ class Run:
             return self._work.text
         if self.state == DONE:
             return say(self.error) if self.error is not None else " ".join(["Done."] + self.notices)
-        return {READING: "Reading the layer", WAITING: "Waiting for the engine", PLACING: "Making the layer"}[self.state]
+        return {READING: "Reading the layer", WAITING: "Waiting for the engine", PLACING: "Making the layer"}[
+            self.state
+        ]

@@ -2,7 +2,7 @@
 
 from .pincel_client.pixels import CHANNELS, DTYPES, Pixels
 from .pincel_client.region import Rect
-from .qt import QtGui, Qt
+from .qt import Qt, QtGui
 
 _WORDS = {1: "B", 2: "H", 4: "I"}
 
