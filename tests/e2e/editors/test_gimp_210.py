@@ -1,0 +1,115 @@
+"""The real GIMP 2.10 console, as Debian ships it without Python: the gimpfu plug-in over ctypes, by its pixels."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.client import controls
+from engine.client.options import TASKS
+from tests.e2e.editors.engines import Engine, environment
+from tests.e2e.editors.pictures import LUMA
+from tests.house.tree import ROOT
+
+
+def why_not():
+    program = shutil.which("gimp-console-2.10") or shutil.which("gimp-console")
+    if program is None:
+        return "GIMP is not installed"
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    return "" if "version 2.10" in said else f"GIMP here is not 2.10: {said.strip()}"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    if why_not():
+        pytest.skip(why_not())
+    folder = tmp_path_factory.mktemp("gimp210")
+    environ = environment(folder, Path(os.environ["PINCEL_MODELS"]))
+    profile = folder / "home/.config/GIMP/2.10"
+    profile.mkdir(parents=True)
+    install = [sys.executable, "-m", "engine", "install", "gimp", "--folder", str(profile)]
+    subprocess.run(install, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    engine = Engine(environ)
+    engine.start()
+    yield folder, {**environ, "HOME": str(folder / "home"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    engine.stop()
+
+
+def scheme(task, **given):
+    """A call of the procedure on `image` and `layer` in Script-Fu."""
+    words = []
+    for control in controls.controls(TASKS[task]):
+        value = given.get(control.name, control.default)
+        if control.kind == "choice":
+            value = [v for v, _ in control.choices].index(value)
+        if control.kind in ("layer", "generator", "numbers"):
+            words.append(f'"{value or ""}"')
+        else:
+            words.append(str(int(value) if control.kind in ("bool", "choice") else float(value)))
+    return f"(plug-in-pincel-{task} RUN-NONINTERACTIVE image layer {' '.join(words)})"
+
+
+def run(stage, array, *commands):
+    """(what the image looks like afterwards as an array, what GIMP printed) for Script-Fu on a picture."""
+    folder, environ = stage
+    Image.fromarray(array).save(folder / "in.png")
+    out = folder / "out.png"
+    out.unlink(missing_ok=True)
+    script = f"""
+(let* ((image (car (gimp-file-load RUN-NONINTERACTIVE "{folder}/in.png" "in.png")))
+       (layer (car (gimp-image-get-active-layer image))))
+  {" ".join(commands)}
+  (let ((seen (car (gimp-image-duplicate image))))
+    (if (> (car (gimp-image-get-layers seen)) 1) (gimp-image-merge-visible-layers seen CLIP-TO-IMAGE))
+    (file-png-save RUN-NONINTERACTIVE seen (car (gimp-image-get-active-layer seen)) "{out}" "out" 0 9 0 0 0 0 0)))
+"""
+    done = subprocess.run(
+        ["gimp-console", "-idf", "-b", re.sub(r"\s+", " ", script), "-b", "(gimp-quit 1)"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    return np.asarray(Image.open(out).convert("RGB")) if out.exists() else None, said
+
+
+def test_colorize_a_grey_image(stage, grey):
+    seen, said = run(stage, grey, scheme("colorize", seed=7))
+    assert seen is not None, said
+    assert np.array_equal(np.rint(seen @ LUMA), grey)
+    assert np.abs(seen.astype(int) - grey[..., None]).mean() > 1
+
+
+def test_a_feathered_selection(stage, grey):
+    photo = np.repeat(grey[..., None], 3, 2)
+    select = "(gimp-image-select-rectangle image CHANNEL-OP-REPLACE 40 30 60 50) (gimp-selection-feather image 4)"
+    seen, said = run(stage, photo, select, scheme("colorize", saturation=2.0))
+    assert seen is not None, said
+    changed = (seen != photo).any(-1)
+    rows, columns = np.nonzero(changed)
+    assert changed[40:70, 50:90].mean() > 0.9
+    assert rows.min() >= 20 and rows.max() < 90 and columns.min() >= 30 and columns.max() < 110
+    replaced, said = run(stage, photo, select, scheme("colorize", saturation=2.0, place="replace"))
+    assert np.array_equal(replaced[~changed], photo[~changed]), said
+
+
+def test_upscale_a_layer_with_the_canvas(stage, grey):
+    seen, said = run(stage, grey[:40, :52], scheme("upscale", scale=2.0, grow=True))
+    assert seen is not None and seen.shape == (80, 104, 3), said
+
+
+def test_an_indexed_image_gets_a_sentence(stage, grey):
+    convert = '(gimp-image-convert-indexed image CONVERT-DITHER-NONE CONVERT-PALETTE-GENERATE 16 FALSE FALSE "")'
+    seen, said = run(stage, grey, convert, scheme("colorize"))
+    assert seen is None and "Choose Image > Mode > RGB" in said
