@@ -1,0 +1,117 @@
+"""The plug-in for GIMP 2.10 over a gimpfu that holds images in memory, under this Python and under 2.7 where there is one."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.client.options import TASKS
+from engine.install import common
+from engine.install.gimp import EDITOR
+from tests.house.tree import ROOT
+from tests.server.harness import EngineProcess
+
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def python27():
+    root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    return next(iter(sorted(glob.glob(f"{root}/versions/2.7.*/bin/python"))), None)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    process = EngineProcess(tmp_path_factory.mktemp("engine"), real=True)
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory):
+    return common.install(EDITOR, EDITOR.named(tmp_path_factory.mktemp("profile") / "2.10"))
+
+
+@pytest.fixture(params=["this Python", "2.7"])
+def run(request, engine, plugin, tmp_path):
+    python = sys.executable if request.param == "this Python" else python27()
+    if python is None:
+        pytest.skip("this machine has no Python 2.7")
+
+    def run(task, array, selection=None, at=(0, 0), **values):
+        raw = tmp_path / "raw"
+        raw.write_bytes(array.tobytes())
+        asked = {"task": task, "values": values, "raw": str(raw), "selection": selection, "at": at}
+        asked.update(width=array.shape[1], height=array.shape[0], grey=array.ndim == 2)
+        environ = {k: v for k, v in engine.environ.items() if not k.startswith("PYTHON")}
+        script = ROOT / "tests/plugins/run_gimpfu.py"
+        done = subprocess.run(
+            [python, "-B", script, ROOT / "tests/fakes", plugin, json.dumps(asked)],
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        if "error" in said:
+            return said, None
+        out = np.frombuffer(Path(f"{raw}.out").read_bytes(), np.uint8)
+        if out.size:
+            out = out.reshape(said["size"][1], said["size"][0], said["channels"])
+        return said, out
+
+    return run
+
+
+@pytest.fixture
+def grey(photo):
+    return np.ascontiguousarray(photo[:60, :80, 0])
+
+
+def test_a_grey_image_becomes_coloured(run, grey):
+    said, out = run("colorize", grey, seed=3.0)
+    assert said["menu"] == "<Image>/Filters/Pincel" and said["label"] == "Colorize Photo..."
+    assert said["procedures"] == sorted(f"plug-in-pincel-{name}" for name in TASKS)
+    assert said["layers"] == ["Colorize Photo, seed 3", "photo"] and said["undo"] == ["start", "end"]
+    assert np.array_equal(np.rint(out @ LUMA), grey)
+    assert any("Computing" in text or "Loading" in text or "Pincel" in text for text in said["bar"])
+
+
+def test_a_selection_on_a_layer_with_an_offset(run, grey):
+    said, _ = run("colorize", np.dstack([grey] * 3), selection=[15, 15, 45, 40], at=(10, 5), place=1)
+    assert (said["size"], said["at"], said["mode"]) == ([30, 25], [15, 15], 26)
+    assert said["mask"] == ["mask", 4, [15, 15], 30, 25]
+
+
+def test_replacing_keeps_what_is_not_selected(run, grey):
+    photo = np.dstack([grey] * 3)
+    said, out = run("colorize", photo, selection=[20, 10, 50, 40], place=2, saturation=3.0)
+    assert said["layers"] == ["photo"]
+    changed = (out != photo).any(-1)
+    assert changed[10:40, 20:50].mean() > 0.5 and changed.sum() == changed[10:40, 20:50].sum()
+
+
+def test_upscale_and_the_canvas(run, grey):
+    said, _ = run("upscale", grey[:20, :24], scale=2.0, grow=True)
+    assert (said["size"], said["canvas"], said["channels"]) == ([48, 40], [48, 40], 1)
+
+
+def test_variants(run, grey):
+    said, _ = run("colorize", grey, variants=2.0)
+    assert said["layers"] == ["Colorize Photo (2)", "photo"]
+    assert said["children"] == [["Colorize Photo, seed 0", True], ["Colorize Photo, seed 1", False]]
+
+
+def test_an_error_is_one_sentence(run, grey):
+    said, _ = run("colorize", grey, place=2, variants=2.0)
+    assert said["error"].startswith("Only one picture can replace") and said["layers"] == ["photo"]
+    said, _ = run("colorize", grey, hints="nobody")
+    assert said["error"].startswith("There is no layer called nobody.")
