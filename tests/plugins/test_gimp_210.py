@@ -30,7 +30,7 @@ def python27():
 def engine(tmp_path_factory):
     process = EngineProcess(tmp_path_factory.mktemp("engine"), real=True)
     yield process
-    process.close()
+    process.finish()
 
 
 @pytest.fixture(scope="module")
