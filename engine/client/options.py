@@ -200,7 +200,7 @@ TASKS = {
         ),
         Task(
             "generate",
-            "Generate",
+            "Generate Illustration",
             "Draws new comic pictures from a seed, as many as wanted, without a source.",
             (
                 _GENERATOR,

@@ -12,7 +12,6 @@ from engine.client.options import TASKS
 from engine.client.pixels import Pixels
 from engine.client.region import Plan, Rect, cut, fitting, paste
 
-
 quick = settings(deadline=None, max_examples=60)
 
 

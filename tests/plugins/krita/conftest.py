@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from engine.install import common, krita
+from tests.e2e.editors.engines import Engine
 from tests.fakes import krita as fake
 
 QT = int(os.environ.get("PINCEL_TEST_QT", "6"))
@@ -51,3 +52,22 @@ def document(app):
     made.put("photo", bytes(v for n in range(1200) for v in (n % 200, n % 200, n % 200, 255)), 0, 0, 40, 30)
     app.setActiveDocument(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """A real engine; its address is the environment's, as for a user."""
+    folder = tmp_path_factory.mktemp("engine")
+    environ = dict(os.environ, PINCEL_RUNTIME_DIR=str(folder))
+    made = Engine({"PINCEL_RUNTIME_DIR": str(folder)})
+    made.start()
+    yield environ
+    made.stop()
+
+
+@pytest.fixture
+def hub(plugin, host, engine):
+    made = plugin("hub").Hub(host, engine)
+    made.timer.stop()  # the tests turn it
+    yield made
+    made.close()

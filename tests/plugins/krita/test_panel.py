@@ -3,32 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 
 import pytest
 
-from tests.e2e.editors.engines import Engine
 from tests.fakes import krita as fake
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    """A real engine; its address is the environment's, as for a user."""
-    folder = tmp_path_factory.mktemp("engine")
-    environ = dict(os.environ, PINCEL_RUNTIME_DIR=str(folder))
-    made = Engine({"PINCEL_RUNTIME_DIR": str(folder)})
-    made.start()
-    yield environ
-    made.stop()
-
-
-@pytest.fixture
-def hub(plugin, host, engine):
-    made = plugin("hub").Hub(host, engine)
-    made.timer.stop()  # the tests turn it
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -225,7 +204,12 @@ def test_the_engine_line_and_freeing(panel, hub):
 
 
 def test_without_an_engine_the_run_ends_with_the_remedy(plugin, host, document, tmp_path):
-    environ = {"PINCEL_RUNTIME_DIR": str(tmp_path), "PINCEL_ENGINE": "/nowhere/pincel", "PATH": "", "HOME": str(tmp_path)}
+    environ = {
+        "PINCEL_RUNTIME_DIR": str(tmp_path),
+        "PINCEL_ENGINE": "/nowhere/pincel",
+        "PATH": "",
+        "HOME": str(tmp_path),
+    }
     hub = plugin("hub").Hub(host, environ)
     panel = plugin("panel").Panel(hub)
     hub.tick()

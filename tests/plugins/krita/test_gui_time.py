@@ -1,0 +1,88 @@
+"""How long the plug-in holds Krita's window: its own share of each call, without Krita's pixel reads and writes.
+
+Measured as processor time of the thread, so that a busy machine does not count; that nothing waits is a test of its own.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.fakes import krita as fake
+from tests.fakes import krita_nodes
+
+LIMIT = 0.016
+KRITAS = {
+    krita_nodes.Node: "pixelData projectionPixelData setPixelData setColorSpace thumbnail clone addChildNode bounds",
+    fake.Document: "close createNode scaleImage resizeImage waitForDone",
+    fake.Krita: "openDocument",
+    fake.Selection: "pixelData",
+}
+
+
+@pytest.fixture
+def ours(monkeypatch):
+    """A function that calls another and gives the seconds of it that were not Krita's."""
+    spent = {"kritas": 0.0, "depth": 0}
+
+    def counted(method):
+        def call(*given, **named):
+            spent["depth"] += 1
+            began = time.thread_time()
+            try:
+                return method(*given, **named)
+            finally:
+                spent["depth"] -= 1
+                if not spent["depth"]:
+                    spent["kritas"] += time.thread_time() - began
+
+        return call
+
+    for cls, methods in KRITAS.items():
+        for name in methods.split():
+            monkeypatch.setattr(cls, name, counted(getattr(cls, name)))
+
+    def measure(function):
+        began, kritas = time.thread_time(), spent["kritas"]
+        function()
+        return time.thread_time() - began - (spent["kritas"] - kritas)
+
+    return measure
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height", "selected"), [(4000, 3000, False), (4000, 3000, True), (300, 200, False)])
+def test_no_call_of_ours_is_longer_than_a_frame(plugin, hub, app, ours, width, height, selected):
+    document = fake.Document(app, width, height, name="large")
+    document.put("photo", bytes([90, 90, 90, 255]) * (width * height), 0, 0, width, height)
+    if selected:
+        chosen = fake.Selection()
+        chosen.select(200, 100, 3500, 2500, 200)
+        chosen.pixelData = lambda x, y, w, h: bytes([200]) * (w * h)
+        document.setSelection(chosen)
+    app.setActiveDocument(document)
+    panel = plugin("panel").Panel(hub)
+    hub.tick()
+    longest, end = {}, time.monotonic() + 240
+    panel.choose_task("colorize")
+    longest["run"] = ours(panel.run)
+    [run] = hub.runs
+    while hub.runs:
+        assert time.monotonic() < end, run.text
+        state = run.state
+        longest[state] = max(longest.get(state, 0.0), ours(hub.tick))
+        time.sleep(0.002)
+    assert run.error is None
+    longest["save"] = ours(panel._save)
+    assert max(longest.values()) <= LIMIT, {k: f"{v * 1000:.1f} ms" for k, v in longest.items()}
+
+
+def test_looking_for_an_engine_does_not_wait(plugin, host, document, tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    hub = plugin("hub").Hub(host, {"PINCEL_RUNTIME_DIR": str(tmp_path)})
+    for _ in range(50):
+        hub.tick()
+    hub.close()
+    assert not [seconds for seconds in waited if seconds > 0.001]
