@@ -90,7 +90,12 @@ class ZEncoder(nn.Module):
             inside = width
         self.blocks = nn.Sequential(*blocks)
         side = -(-REFERENCE_SIDE // 2 ** len(widths))
-        self.linear = nn.Linear(inside * side * side, Z_SIZE)
+        features = inside * side * side
+        self.linear = nn.Linear(features, Z_SIZE)
+        # What goes in has length 2, however many features there are: else the first steps of training drive tanh to its
+        # ends, where nothing is learnt any more.
+        self.scale = 2 / features**0.5
+        nn.init.normal_(self.linear.weight, 0.0, 0.25)
 
     def forward(self, reference: Tensor) -> Tensor:
         mask = reference[:, 3:4].clamp(0, 1)
@@ -106,7 +111,7 @@ class ZEncoder(nn.Module):
         seen = self.dropout(torch.cat((seen, mask), 1))
         where = positions(*size, seen).expand(seen.shape[0], -1, -1, -1)
         x = self.blocks(torch.cat((seen, where), 1))
-        return torch.tanh(self.linear(x.flatten(1)).float())[:, :, None, None]
+        return torch.tanh(self.linear(x.flatten(1) * self.scale).float())[:, :, None, None]
 
 
 class ZDecoder(nn.Module):
