@@ -28,10 +28,19 @@ def install(
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="One profile, instead of all that are found.")
     ] = None,
+    zip_file: Annotated[
+        Path | None,
+        typer.Option("--zip", metavar="FILE", help="For Krita: write a zip for its own importer, install nothing."),
+    ] = None,
 ) -> None:
     from engine.install import common
 
     known = chosen(editor)
+    if zip_file is not None:
+        if not hasattr(known, "write_zip"):
+            raise OptionError(f"{known.title} has no importer for plug-ins.", "Leave --zip away.")
+        print(f"{known.write_zip(zip_file.expanduser().absolute())}\n{known.after_zip}")
+        return
     for profile in common.found(known, folder.expanduser().absolute() if folder else None):
         if only_list:
             noted = common.note(known, profile)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import paths
+from engine.client.errors import NotWritable
 from engine.install import common
 from engine.install.common import Editor, Profile, Surroundings
 
@@ -68,6 +69,22 @@ class Krita(Editor):
             target.unlink(missing_ok=True)
         if isinstance(profile, KritaProfile) and profile.config is not None:
             enable(profile.config, False)
+
+    after_zip = "In Krita: Tools > Scripts > Import Python Plugin from File…, choose it, and restart Krita."
+
+    def write_zip(self, target: Path) -> Path:
+        """A zip for Krita's own importer, for places that we cannot write to. Raises NotWritable."""
+        with tempfile.TemporaryDirectory() as folder:
+            profile = KritaProfile("zip", Path(folder) / "pykrita")
+            common.install(self, profile)
+            try:
+                with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
+                    for root in (profile.plugins, profile.plugins.parent / "actions"):
+                        for path in sorted(root.rglob("*")):  # folders too: the importer looks for their entries
+                            file.write(path, path.relative_to(root))
+            except OSError as error:
+                raise NotWritable(f"{target} cannot be written: {error.strerror or error}.") from error
+        return target
 
     def without_profiles(self, around: Surroundings) -> str:
         if shutil.which("krita", path=around.environ.get("PATH")):
@@ -145,18 +162,6 @@ def enable(config: Path, on: bool) -> None:
     draft = config.with_name(config.name + ".pincel")
     draft.write_bytes(("\n".join(kept) + "\n").encode("utf-8", "surrogateescape"))
     draft.replace(config)
-
-
-def write_zip(target: Path) -> Path:
-    """A zip for Krita's Tools > Scripts > Import Python Plugin from File…; for places that we cannot write to."""
-    with tempfile.TemporaryDirectory() as folder:
-        profile = KritaProfile("zip", Path(folder) / "pykrita")
-        common.install(EDITOR, profile)
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
-            for root in (profile.plugins, profile.plugins.parent / "actions"):
-                for path in sorted(root.rglob("*")):  # folders too: the importer looks for their entries
-                    file.write(path, path.relative_to(root))
-    return target
 
 
 EDITOR = Krita()
