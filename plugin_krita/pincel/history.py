@@ -22,6 +22,7 @@ class Entry:
     def __init__(self, task, values, name, made, seconds, seed, before, after, number=0, run=None):
         self.task, self.values, self.name, self.made, self.seconds = task, values, name, made, seconds
         self.seed, self.before, self.after, self.number, self.run = seed, before, after, number, run
+        self._pictures = None
 
     @classmethod
     def of(cls, run, number):
@@ -51,6 +52,8 @@ class Entry:
         return values
 
     def to_dict(self):
+        if self._pictures is None:  # they never change
+            self._pictures = _text(self.before), _text(self.after)
         return {
             "task": self.task,
             "values": self.values,
@@ -58,8 +61,8 @@ class Entry:
             "made": self.made,
             "seconds": self.seconds,
             "seed": self.seed,
-            "before": _text(self.before),
-            "after": _text(self.after),
+            "before": self._pictures[0],
+            "after": self._pictures[1],
         }
 
 

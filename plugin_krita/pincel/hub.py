@@ -38,6 +38,7 @@ class Hub(QtCore.QObject):
         self.session, self.engine, self.sentence = None, OFF, ""
         self.tasks = TASKS
         self.runs, self.ghosts, self.tickers = [], [], []
+        self.states = {}  # of each document's key, for the dockers of all windows
         self.device, self.memory = "", 0
         self._connecting = self._question = self._free = None
         self._may_start, self._fault = False, ""
@@ -70,8 +71,15 @@ class Hub(QtCore.QObject):
     def free(self):
         """Ask the engine to give its memory back."""
         if self.session is not None and not self.session.lost:
-            self._free = self.session.ask("free")
+            self._free = self._ask("free")
             self.wake()
+
+    def _ask(self, type):
+        """A Question, or None where the connection was lost just now: the next turn notices."""
+        try:
+            return self.session.ask(type)
+        except PincelError:
+            return None
 
     def wake(self):
         self.timer.setInterval(BUSY_MS)
@@ -195,4 +203,4 @@ class Hub(QtCore.QObject):
             self._question = None
         elif question is None and time.monotonic() - self._asked > STATUS_SECONDS and not self.session.lost:
             self._asked = time.monotonic()
-            self._question = self.session.ask("status")
+            self._question = self._ask("status")

@@ -27,7 +27,7 @@ class Panel(Results, QtWidgets.QWidget):
     def __init__(self, hub, parent=None):
         super().__init__(parent)
         self.hub, self.host = hub, hub.host
-        self.key, self.states, self.forms = "", {}, {}
+        self.key, self.states, self.forms = "", hub.states, {}
         self.last = None  # the run whose variants are shown
         self._unsaved = None
         self._build()
@@ -200,13 +200,14 @@ class Panel(Results, QtWidgets.QWidget):
             for number in reversed(range(len(run.results))):
                 state.add(history.Entry.of(run, number))
             history.forget_pixels(self.states.values())
-            if run.key == self.key:
+            if self.host.alive(run.document):
+                self.host.save_state(run.document, state.to_text())
+        if run.key == self.key:
+            if run.results and run.error is None:
                 self.last = run
-                self._unsaved = time.monotonic()
                 self.wipe.show_pair(run.before, run.after[run.chosen or 0])
                 self._show_history()
                 self._show_variants()
-        if run.key == self.key:
             self.status.setText(run.text)
         self.refresh()
 
