@@ -33,7 +33,9 @@ CARD = Card(
     title="Grey comic faces (plain GAN)",
     paper="Goodfellow et al. 2014, Generative Adversarial Nets",
     thesis="UPM 2021: CómicGAN, generating illustrations with progressively growing GANs",
-    inputs=(Port("latent", LATENT, -6.0, 6.0, "Gaussian noise of mean 0 and deviation 1, made from the seed"),),
+    inputs=(
+        Port("latent", LATENT, -6.0, 6.0, "Gaussian noise of mean 0 and deviation 1, made from the seed", vector=True),
+    ),
     output=Port("y", 1, 0.0, 1.0, "the grey picture, gamma-encoded"),
 )
 

@@ -31,7 +31,9 @@ CARD = Card(
     title="Comic faces (ProGAN)",
     paper="Karras et al. 2017, Progressive Growing of GANs for Improved Quality, Stability, and Variation",
     thesis="UPM 2021: CómicGAN, generating illustrations with progressively growing GANs",
-    inputs=(Port("latent", LATENT, -6.0, 6.0, "Gaussian noise of mean 0 and deviation 1, made from the seed"),),
+    inputs=(
+        Port("latent", LATENT, -6.0, 6.0, "Gaussian noise of mean 0 and deviation 1, made from the seed", vector=True),
+    ),
     output=Port("rgb", 3, 0.0, 1.0, "the picture, sRGB, gamma-encoded"),
 )
 

@@ -26,13 +26,19 @@ _SIDE = 48
 
 
 def inputs(contract: Card) -> dict[str, Tensor]:
-    """The fixed inputs for a card, [1, C, H, W]: a smooth field with grain, like a photograph.
+    """The fixed inputs for a card, [1, C, H, W]: a smooth field with grain, like a photograph; vectors are [1, C, 1, 1].
 
     The first port takes it over its whole range. The others are conditions (noise, hints): they stay near their middle,
     because at their ends a network's output would lie against its limits, where it shows no change.
     """
     side = -(-_SIDE // contract.multiple) * contract.multiple
-    return {port.name: _field(port, side, seed, 0.1 if seed else 1.0) for seed, port in enumerate(contract.inputs)}
+    given = {}
+    for seed, port in enumerate(contract.inputs):
+        if port.vector:
+            given[port.name] = _field(port, 1, seed, 0.3)  # latent vectors are nearly all within a third of their range
+        else:
+            given[port.name] = _field(port, side, seed, 0.1 if seed else 1.0)
+    return given
 
 
 def _field(port: Port, side: int, seed: int, share: float) -> Tensor:
