@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
-from engine.imaging import hsv, references, sketch
+from engine.imaging import hsv, references
 from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon, Ranger
 from engine.nn.perceptual import Features
@@ -77,6 +77,7 @@ THESIS: dict[str, Any] = {
     "hints": False,
     "encoder": [32, 64, 128, 224],
     "decoder": 128,
+    "working_size": 256,
 }
 
 
@@ -85,7 +86,7 @@ class Generator(nn.Module):
 
     widths: channels after the two encoder blocks and in the bottleneck; deep: residual blocks in the bottleneck; octaves: how
     often the bottleneck halves the size once more; hints: whether the hint planes are seen; encoder, decoder: channels of
-    the Z encoder's blocks and of the Z decoder.
+    the Z encoder's blocks and of the Z decoder; working_size: the shortest side that it sees drawings at, 0 for the card's.
     """
 
     def __init__(
@@ -96,12 +97,18 @@ class Generator(nn.Module):
         hints: bool = False,
         encoder: tuple[int, ...] = (32, 64, 128, 224),
         decoder: int = 128,
+        working_size: int = 0,
     ) -> None:
         super().__init__()
-        if not 0 < min(widths) <= max(widths) <= 1024 or not 0 <= deep <= 16 or not 1 <= octaves <= 4 or len(encoder) > 6:
+        if (
+            not 0 < min(widths) <= max(widths) <= 1024
+            or not 0 <= deep <= 16
+            or not 1 <= octaves <= 4
+            or len(encoder) > 6
+        ):
             raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
         first, second, third = widths
-        self.hints, self.multiple = hints, 2 ** (3 + octaves - 1)
+        self.hints, self.multiple, self.working_size = hints, 2 ** (2 + octaves), working_size
         start = 1 + (HINT_PLANES if hints else 0)
         self.zencoder, self.zdecoder = ZEncoder(tuple(encoder)), ZDecoder(decoder)
         self.down1 = nn.Sequential(ResBlock(start, first, 2), ResBlock(first, first))
@@ -120,8 +127,7 @@ class Generator(nn.Module):
 
     def encode(self, reference: Tensor) -> Tensor:
         """Z [N, 64, 1, 1] of a reference [N, 4, H, W]: X, Y, V and where it is set (0..1); nothing set is legal."""
-        z: Tensor = self.zencoder(reference)
-        return z
+        return self.zencoder(reference)  # type: ignore[no-any-return]
 
     def imagine(self, seed: int) -> Tensor:
         """Z [1, 64, 1, 1] for a seed: a mixture of two of the training pictures' Zs; the seed alone decides."""
@@ -170,8 +176,7 @@ class Discriminator(nn.Module):
         self.linear = nn.Linear(inside, 1)
 
     def forward(self, xyv: Tensor) -> Tensor:
-        logit: Tensor = self.linear(self.blocks(xyv).mean((2, 3)))
-        return logit
+        return self.linear(self.blocks(xyv).mean((2, 3)))
 
 
 # ---- training ------------------------------------------------------------------------------------------------------
@@ -216,8 +221,7 @@ class Recipe(BaseRecipe):
         super().__init__(generator, options)
         assert isinstance(generator, Generator)
         self.net: Generator = generator
-        adversarial = self.options["judge"] + self.options["gan"] > 0
-        self.discriminator = Discriminator() if adversarial else None
+        self.discriminator = Discriminator() if self.options["judge"] + self.options["gan"] > 0 else None
         self.features = Features(self.options["features"]) if self.options["features"] else None
 
     def phases(self) -> tuple[Phase, ...]:
@@ -305,18 +309,8 @@ class Recipe(BaseRecipe):
         return torch.cat((dotted, shown, made * lines, batch["truth"] * lines), 3)
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
-        """What examined() measures, on centred squares."""
-        assert isinstance(generator, Generator)
-        rng, side = torch.Generator().manual_seed(0), self.options["size"]
-        sums: dict[str, float] = {}
-        for index in range(len(store)):
-            picture = store.picture(index)
-            edge = min(picture.shape[1:])
-            top, left = (picture.shape[1] - edge) // 2, (picture.shape[2] - edge) // 2
-            rgb = picture[None, :, top : top + edge, left : left + edge].float() / 255
-            rgb = F.interpolate(rgb, (2 * side, 2 * side), mode="bilinear", align_corners=False, antialias=True)
-            rgb = rgb.clamp(0, 1)
-            lines, truth = F.avg_pool2d(sketch.drawn(rgb, rng), 2), F.avg_pool2d(rgb, 2)
-            for name, value in examined(generator, lines, truth, rng).items():
-                sums[name] = sums.get(name, 0.0) + value
-        return {name: total / len(store) for name, total in sums.items()}
+        """What examined() measures on centred squares, on average."""
+        pictures = (store.picture(index) for index in range(len(store)))
+        rng = torch.Generator().manual_seed(0)
+        figures = [examined(generator, picture, self.options["size"], rng) for picture in pictures]
+        return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.imaging import colour, hsv, references, spread
+from engine.imaging import colour, hsv, references, sketch, spread
 from engine.nn.perceptual import Features, gram, perceptual
 
 GRAM_FACTOR = 200.0
@@ -40,12 +41,17 @@ def perceived(features: Features, made: Tensor, rgb: Tensor) -> tuple[Tensor, Te
     return perceptual(*maps, FEATURE_WEIGHTS), GRAM_FACTOR * gram(*maps, GRAM_WEIGHTS)
 
 
-def examined(generator: nn.Module, lines: Tensor, truth: Tensor, rng: torch.Generator) -> dict[str, float]:
+def examined(generator: nn.Module, picture: Tensor, side: int, rng: torch.Generator) -> dict[str, float]:
     """Mean error of a, b in Lab of one picture: with 40 dots, of those dots spread alone, with a reference, with nothing;
     and how strong the last colours are beside the truth's.
 
-    generator: a sketch_unet. lines [1, 1, H, W], truth RGB [1, 3, H, W].
+    generator: a sketch_unet. picture: uint8 [3, H, W], of which the middle square is seen, at `side` pixels.
     """
+    edge = min(picture.shape[1:])
+    top, left = (picture.shape[1] - edge) // 2, (picture.shape[2] - edge) // 2
+    rgb = picture[None, :, top : top + edge, left : left + edge].float() / 255
+    rgb = F.interpolate(rgb, (2 * side, 2 * side), mode="bilinear", align_corners=False, antialias=True).clamp(0, 1)
+    lines, truth = F.avg_pool2d(sketch.drawn(rgb, rng), 2), F.avg_pool2d(rgb, 2)
     xyv, nothing = hsv.rgb_to_xyv(truth), truth.new_zeros(1, 4, 1, 1)
     painted = references.hinted(xyv, rng, 1.0, 40, 0.01, fewest=40)
     dots = torch.cat((painted, spread.spread(painted, lines)), 1)
