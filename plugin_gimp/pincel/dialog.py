@@ -30,7 +30,8 @@ def ask(procedure, config, task):
         area = dialog.get_content_area()
         for control in controls.controls(task):
             if control.kind == "generator":  # a string for GIMP, a list for people
-                row = _row(control, _generators(config, _argument(control), task))
+                label = procedure.find_argument(_argument(control)).get_nick()
+                row = _row(label, control, _generators(config, _argument(control), task))
                 area.pack_start(row, False, False, 0)
                 area.reorder_child(row, 0)
         return dialog.run()
@@ -61,9 +62,9 @@ def offer_conversion():
     return True
 
 
-def _row(control, widget):
+def _row(words, control, widget):
     """A label and a widget, like the dialog's own rows."""
-    label = Gtk.Label.new_with_mnemonic("_" + control.title)
+    label = Gtk.Label.new_with_mnemonic(words)
     label.set_mnemonic_widget(widget)
     widget.set_tooltip_text(control.help)
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)

@@ -58,8 +58,9 @@ class Pincel(Gimp.PlugIn):
         procedure.add_menu_path(MENU)
         procedure.set_documentation(task.help, task.help, name)
         procedure.set_attribution("The Pincel founders", "MIT licence", "2026")
+        taken = set("hrcols")  # by the dialog's own buttons: Help, Reset, Cancel, OK, Load and Save Settings
         for control in controls.controls(task):
-            _declare(procedure, control)
+            _declare(procedure, control, _mnemonic(control.label, taken))
         if task.source:
             title, blurb = (
                 "Convert an _indexed image",
@@ -93,9 +94,18 @@ def _failed(procedure, sentence):
     return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, error)
 
 
-def _declare(procedure, control):
+def _mnemonic(label, taken):
+    """The label with "_" before the first letter that no other one has, for Alt and that letter."""
+    for place, letter in enumerate(label.lower()):
+        if letter.isalpha() and letter not in taken:
+            taken.add(letter)
+            return label[:place] + "_" + label[place:]
+    return label
+
+
+def _declare(procedure, control, label):
     """A control as an argument of the procedure, with a widget and a place in presets and last values."""
-    name, label, help = argument(control), "_" + control.label, control.help
+    name, help = argument(control), control.help
     if control.kind == "bool":
         procedure.add_boolean_argument(name, label, help, control.default, READWRITE)
     elif control.kind == "int":

@@ -30,8 +30,8 @@ class Xvfb:
                 stderr=log,
             )
         os.close(theirs)
-        self.display = ":" + os.read(ours, 16).decode().strip()
-        os.close(ours)
+        with os.fdopen(ours) as said:  # the number and the line's end come apart: wait for both
+            self.display = ":" + said.readline().strip()
         end = time.monotonic() + 20
         while not self.do("getdisplaygeometry"):
             if self.process.poll() is not None or time.monotonic() > end:
