@@ -127,7 +127,8 @@ class Generator(nn.Module):
 
     def encode(self, reference: Tensor) -> Tensor:
         """Z [N, 64, 1, 1] of a reference [N, 4, H, W]: X, Y, V and where it is set (0..1); nothing set is legal."""
-        return self.zencoder(reference)  # type: ignore[no-any-return]
+        z: Tensor = self.zencoder(reference)
+        return z
 
     def imagine(self, seed: int) -> Tensor:
         """Z [1, 64, 1, 1] for a seed: a mixture of two of the training pictures' Zs; the seed alone decides."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,6 +65,34 @@ def test_mask_and_hints(tmp_path):
     assert (made[:, :24] == original[:, :24, None]).all()
     Image.fromarray(hints[:20]).save(tmp_path / "short.png")
     assert pincel("colorize", source, "--hints", tmp_path / "short.png", "-o", tmp_path / "c.png") == 3
+
+
+def test_sketch_with_hints_a_reference_and_numbers(tmp_path, capsys):
+    source = grey(tmp_path / "drawing.png")
+    hints = np.zeros((41, 50, 4), np.uint8)
+    hints[10:20, 30:40] = (255, 0, 0, 255)
+    Image.fromarray(hints).save(tmp_path / "h.png")
+    Image.fromarray(np.full((9, 12, 3), (10, 90, 200), np.uint8)).save(tmp_path / "r.png")
+    extras = ("--hints", tmp_path / "h.png", "--reference", tmp_path / "r.png")
+    assert pincel("sketch", source, *extras, "--json", "-o", tmp_path / "a.png") == 0
+    z = next(e for e in events(capsys.readouterr().out) if e["event"] == "result")["info"]["z"][0]
+    (tmp_path / "z.json").write_text(json.dumps(z))
+    assert pincel("sketch", source, *extras[:2], "--z", f"@{tmp_path / 'z.json'}", "-o", tmp_path / "b.png", "-q") == 0
+    given = "--z=" + ",".join(map(str, z))
+    assert pincel("sketch", source, *extras[:2], given, "-o", tmp_path / "c.png", "-q") == 0
+    a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert a == b == c
+    assert pincel("sketch", source, "--output", "below-lines", "-q") == 0
+    assert Image.open(tmp_path / "drawing.sketched.png").mode == "RGB"
+
+
+@pytest.mark.parametrize("wrong", ["@missing.json", "1,2,three", "0.5", "@object.json", ",".join(["2"] * 64), "@", ""])
+def test_numbers_that_are_none_are_a_wrong_option(tmp_path, capsys, monkeypatch, wrong):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "object.json").write_text('{"z": 1}')
+    assert pincel("sketch", grey(tmp_path / "a.png"), f"--z={wrong}") == 2
+    said = capsys.readouterr().err
+    assert "option.invalid" in said and "64 numbers" in said.replace("\n", " ")
 
 
 def test_a_bad_file_does_not_stop_the_others(tmp_path, capsys):

@@ -37,9 +37,20 @@ def pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     size = (44, 33)
     (tmp_path / "album/deep").mkdir(parents=True)
-    for name in ("old.jpg", "small.png", "photo.png", "photo.jpg", "exported.png", "album/a.jpg", "album/deep/b.png"):
+    for name in (
+        "old.jpg",
+        "small.png",
+        "photo.png",
+        "photo.jpg",
+        "exported.png",
+        "album/a.jpg",
+        "album/deep/b.png",
+        "drawing.png",
+        "rough.jpg",
+    ):
         Image.linear_gradient("L").resize(size).save(tmp_path / name)
-    Image.new("RGBA", size, (200, 30, 30, 255)).save(tmp_path / "hints.png")
+    for name in ("hints.png", "dots.png"):
+        Image.new("RGBA", size, (200, 30, 30, 255)).save(tmp_path / name)
     Image.new("L", size, 255).save(tmp_path / "mask.png")
     return tmp_path
 
