@@ -67,7 +67,12 @@ class _Transport(Protocol):
     """Where the work is done."""
 
     def run(
-        self, task: str, source: Picture, options: Mapping[str, Any], extras: Mapping[str, Picture], reporter: Reporter
+        self,
+        task: str,
+        source: Picture | None,
+        options: Mapping[str, Any],
+        extras: Mapping[str, Picture],
+        reporter: Reporter,
     ) -> TaskResult: ...
 
     def models(self) -> list[dict[str, Any]]: ...
@@ -93,7 +98,12 @@ class _InProcess:
             ) from None
 
     def run(
-        self, task: str, source: Picture, options: Mapping[str, Any], extras: Mapping[str, Picture], reporter: Reporter
+        self,
+        task: str,
+        source: Picture | None,
+        options: Mapping[str, Any],
+        extras: Mapping[str, Picture],
+        reporter: Reporter,
     ) -> TaskResult:
         return tasks.run(task, source, options, self.cache, reporter, **extras)
 
@@ -111,9 +121,15 @@ class _Service:
         self.session = session
 
     def run(
-        self, task: str, source: Picture, options: Mapping[str, Any], extras: Mapping[str, Picture], reporter: Reporter
+        self,
+        task: str,
+        source: Picture | None,
+        options: Mapping[str, Any],
+        extras: Mapping[str, Picture],
+        reporter: Reporter,
     ) -> TaskResult:
-        buffers = {name: frames.to_pixels(picture) for name, picture in {"source": source, **extras}.items()}
+        given = extras if source is None else {"source": source, **extras}
+        buffers = {name: frames.to_pixels(picture) for name, picture in given.items()}
         job = self.session.submit(task, dict(options), buffers)
         told = False
         while not job.done:
@@ -127,7 +143,7 @@ class _Service:
         if job.error is not None:
             raise job.error
         pictures = [frames.to_picture(pixels) for pixels in job.result]
-        for picture in pictures:
+        for picture in pictures if source is not None else ():
             picture.exif, picture.xmp = source.exif, source.xmp
         return TaskResult(pictures, dict(job.info))
 
@@ -210,6 +226,20 @@ class Engine:
         """Make a picture larger. options: those of the task "upscale" (scale, or width and/or height; generator)."""
         return self._run("upscale", source, {}, convert, on_progress, cancelled, options)
 
+    def generate(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **options: Any,
+    ) -> Result:
+        """Draw new pictures from a seed: `Engine().generate(seed=7, count=4).variants`. The same seed, the same bytes.
+
+        options: those of the task "generate" (seed, count, size; spread below 1 for neighbours of the seed's picture;
+        to_seed for the way from one seed's picture to another's; generator).
+        """
+        return self._run("generate", None, {}, False, on_progress, cancelled, options)
+
     def models(self) -> list[dict[str, Any]]:
         """What weights there are: name, task, title, default, licence, sha256, size."""
         return self._transport.models()
@@ -227,7 +257,7 @@ class Engine:
     def _run(
         self,
         task: str,
-        source: Source,
+        source: Source | None,
         extras: Mapping[str, Source | None],
         convert: bool,
         on_progress: OnProgress | None,
@@ -236,8 +266,9 @@ class Engine:
     ) -> Result:
         from engine.client import options as declared
 
-        declared.task(task).complete(options)  # wrong options are refused before any picture is read
-        picture = arrays.picture_from(source, convert=convert)
+        declaration = declared.task(task)
+        declaration.complete(options)  # wrong options are refused before any picture is read
+        picture = arrays.picture_from(source, convert=convert) if declaration.source else None  # type: ignore[arg-type]
         given = {
             name: arrays.picture_from(extra, convert=convert) for name, extra in extras.items() if extra is not None
         }

@@ -26,6 +26,9 @@ TINY = {
     "srgan.psnr": {"channels": 8, "blocks": 2},
     "srgan.gan": {"channels": 8, "blocks": 2},
     "pix2pix.photos": {"base": 4, "depth": 3, "max_filters": 8, "residual": [0, 0, 1]},
+    "dense_gan.comics": {"filters": 8},
+    "conv_gan.comics": {"size": 28, "filters": 4},
+    "progan.faces": {"stages": 3, "most": 8, "least": 4},
 }
 # Two networks of one generator must differ.
 SEEDS = {"srgan.gan": 2}

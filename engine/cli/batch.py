@@ -178,9 +178,10 @@ def _one(
     """Raises PincelError and KeyboardInterrupt, nothing else."""
     began = time.monotonic()
     try:
+        given: dict[str, Any] = {"convert": convert} if work.source is not None else {}
         result: Result = getattr(engine, task)(
-            work.source,
-            convert=convert,
+            *([work.source] if work.source is not None else []),
+            **given,
             on_progress=lambda progress: report.progress(work, progress),
             cancelled=lambda: interrupt.asked,
             **extras,
@@ -193,7 +194,7 @@ def _one(
     except (PincelError, KeyboardInterrupt):
         raise
     except MemoryError as error:
-        raise OutOfMemory(f"There was not enough memory for {work.source}.") from error
+        raise OutOfMemory(f"There was not enough memory for {work.name}.") from error
     except Exception as error:
         if interrupt.asked:  # an interrupt inside a library may come out as that library's own error
             raise KeyboardInterrupt from error

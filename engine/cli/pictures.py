@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,11 +41,12 @@ def _command(task: Task) -> Callable[..., None]:
     def command(**given: Any) -> None:
         options = {option.name: given[f"option_{option.name}"] for option in task.options}
         paths = {name: given[name] for name in task.extras if given[name] is not None}
-        common = {p.name: given[p.name] for p in _common_parameters()}
+        common = {p.name: given[p.name] for p in _common_parameters(task)}
         raise typer.Exit(_run(task, options, paths, **common))
 
     # typer reads a command's flags from its signature and annotations.
-    parameters = [_common_parameters()[0], *declared, *extras, *_common_parameters()[1:]]
+    first = 1 if task.source else 0
+    parameters = [*_common_parameters(task)[:first], *declared, *extras, *_common_parameters(task)[first:]]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
@@ -89,13 +90,14 @@ def _extra(name: str) -> inspect.Parameter:
     return _parameter(name, Path | None, None, f"--{name}", help=_EXTRAS[name], rich_help_panel="Options of the task")
 
 
-def _common_parameters() -> list[inspect.Parameter]:
+def _common_parameters(task: Task) -> list[inspect.Parameter]:
     files = inspect.Parameter(
         "inputs",
         inspect.Parameter.KEYWORD_ONLY,
         annotation=Annotated[list[Path], typer.Argument(metavar="FILES...", help="Pictures, and folders of them.")],
     )
-    place = "A file, a folder, or a template with {stem} {name} {task} {seed} {ext} {n}. Else: beside the source."
+    place = "A file, a folder, or a template with {stem} {name} {task} {seed} {ext} {n}. Else: "
+    place += "beside the source." if task.source else "this folder, by seed."
     flags = [
         _parameter("out", str | None, None, "-o", "--out", help=place, metavar="PLACE"),
         _parameter("recursive", bool, False, "-r", "--recursive", help="Folders inside folders too."),
@@ -108,7 +110,9 @@ def _common_parameters() -> list[inspect.Parameter]:
         _parameter("as_json", bool, False, "--json", help="One JSON object a line on stdout."),
         _parameter("quiet", bool, False, "-q", "--quiet", help="Say only what went wrong."),
     ]
-    return [files, *flags]
+    if task.source:
+        return [files, *flags]
+    return [flag for flag in flags if flag.name not in ("recursive", "convert")]
 
 
 def _parameter(name: str, kind: Any, default: Any, *flags: str, **extra: Any) -> inspect.Parameter:
@@ -126,17 +130,17 @@ def _run(
     options: dict[str, Any],
     extras: dict[str, Path],
     *,
-    inputs: list[Path],
     out: str | None,
-    recursive: bool,
     overwrite: bool,
     skip_existing: bool,
-    convert: bool,
     engine: Where,
     device: str | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
+    inputs: Sequence[Path] = (),  # these three: tasks with a source
+    recursive: bool = False,
+    convert: bool = False,
 ) -> int:
     from engine.cli import batch
     from engine.cli.plan import plan
@@ -147,7 +151,7 @@ def _run(
         written = [option for option in task.options if option.kind == "numbers" and options[option.name] is not None]
         values = task.complete(options | {o.name: _numbers(o, options[o.name]) for o in written})
         naming = {"recursive": recursive, "overwrite": overwrite, "skip_existing": skip_existing}
-        works = plan(task.name, values, inputs, out, reads=extras.values(), **naming)
+        works = plan(task.name, values, list(inputs), out, reads=extras.values(), **naming)
     except PincelError as error:
         report.started(0, "none")
         report.failed(None, error)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.client.errors import InputMissing, OptionError, OutputExists, OutputFormat, OutputIsSource, PincelError
-from engine.client.options import SEED_MAX
+from engine.client.options import SEED_MAX, TASKS
 from engine.files.write import ENDINGS
 
 READ = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
@@ -21,11 +21,19 @@ FIELDS = ("stem", "name", "task", "seed", "ext", "n")
 
 @dataclass
 class Work:
-    """One source and where its results go, one target a variant. A work with an error is only reported."""
+    """One source and where its results go, one target a variant. A work with an error is only reported.
 
-    source: Path
+    source: None where the task works on no picture.
+    """
+
+    source: Path | None
     targets: list[Path] = field(default_factory=list)
     error: PincelError | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it when it is spoken of."""
+        return (self.source or self.targets[0]).name
 
 
 def label(task: str, values: Mapping[str, Any]) -> str:
@@ -58,6 +66,8 @@ def plan(
     reads: other pictures that the command reads, which no result may replace.
     Raises OptionError or OutputFormat when `out` itself makes no sense.
     """
+    if not TASKS[task].source:
+        return _from_nothing(task, values, out, overwrite, skip_existing)
     found = list(_sources(inputs, recursive, label(task, values)))
     naming = _Naming(task, values, out, len(found))
     works: list[Work] = []
@@ -75,6 +85,17 @@ def plan(
         for target in work.targets:
             taken.setdefault(target.resolve(), work.source)
     return works
+
+
+def _from_nothing(
+    task: str, values: Mapping[str, Any], out: str | None, overwrite: bool, skip_existing: bool
+) -> list[Work]:
+    """The one work of a task without a source."""
+    work = Work(None, _Naming(task, values, out, 1).targets(None, Path()))
+    if skip_existing and all(target.exists() for target in work.targets):
+        return []
+    work.error = _refused(work, set(), {}, overwrite)
+    return [work]
 
 
 def _refused(work: Work, sources: set[Path], taken: Mapping[Path, Path], overwrite: bool) -> PincelError | None:
@@ -132,7 +153,7 @@ class _Naming:
 
     def __init__(self, task: str, values: Mapping[str, Any], out: str | None, sources: int) -> None:
         self.task, self.values, self.out = task, values, out
-        self.variants = int(values.get("variants", 1))
+        self.variants = int(values.get("variants", values.get("count", 1)))
         self.kind = "beside"
         if out is None:
             return
@@ -168,13 +189,21 @@ class _Naming:
         if Path(filled).suffix.lower() not in WRITTEN:
             raise OutputFormat(f"The template {out} does not end like a picture.", "End it with .{ext} or .png.")
 
-    def _filled(self, source: Path, n: int) -> str:
-        seed = (int(self.values["seed"]) + n - 1) % (SEED_MAX + 1) if "seed" in self.values else None
-        fields = {"stem": source.stem, "name": source.name, "task": self.task, "n": n, "ext": _ending(source)[1:]}
-        return str(self.out).format(**fields, **({} if seed is None else {"seed": seed}))
+    def _seed(self, n: int) -> dict[str, int]:
+        """The seed of the n-th result, from 1; neighbours and ways of `generate` all belong to the first one's."""
+        if "seed" not in self.values:
+            return {}
+        near = self.values.get("to_seed") is not None or self.values.get("spread", 1) != 1
+        return {"seed": (int(self.values["seed"]) + (0 if near else n - 1)) % (SEED_MAX + 1)}
 
-    def targets(self, source: Path, below: Path) -> list[Path]:
+    def _filled(self, source: Path, n: int) -> str:
+        fields = {"stem": source.stem, "name": source.name, "task": self.task, "n": n, "ext": _ending(source)[1:]}
+        return str(self.out).format(**fields, **self._seed(n))
+
+    def targets(self, source: Path | None, below: Path) -> list[Path]:
         """One path a variant."""
+        if source is None:
+            return self._targets_of_nothing()
         if self.kind == "template":
             filled = [Path(self._filled(source, n + 1)) for n in range(self.variants)]
             return filled if len(set(filled)) == len(filled) else self._numbered(filled[0])
@@ -182,6 +211,15 @@ class _Naming:
             return self._numbered(Path(str(self.out)))
         folder = source.parent if self.out is None else Path(self.out) / below
         return self._numbered(folder / f"{source.stem}.{label(self.task, self.values)}{_ending(source)}")
+
+    def _targets_of_nothing(self) -> list[Path]:
+        """Without a source results are called by their seed, "generated-7.png", where no other name is asked for."""
+        source = Path(f"{label(self.task, self.values)}.png")
+        if self.kind in ("template", "file"):
+            return self.targets(source, Path())
+        folder = Path(self.out or ".")
+        named = [folder / f"{source.stem}-{self._seed(n + 1)['seed']}.png" for n in range(self.variants)]
+        return named if len(set(named)) == len(named) else self._numbered(named[0])
 
     def _numbered(self, path: Path) -> list[Path]:
         """The path itself for one result, else path-1, path-2 ..."""

@@ -9,8 +9,8 @@ The JSON lines, one object a line, by their "event":
     {"event": "error", "source": PATH or null, "code": CODE, "sentence": TEXT, "remedy": TEXT, "detail": {...}}
     {"event": "summary", "done": 1, "failed": 1, "skipped": 0, "seconds": 2.5, "exit_status": 3}
 
-A start comes first and a summary last; between them every source has exactly one plan, result or error, unless the command
-was interrupted.
+A task without a source says null for it. A start comes first and a summary last; between them every source has exactly one
+plan, result or error, unless the command was interrupted.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ from engine.client.errors import PincelError
 _EVERY = 0.1  # seconds between two progress lines
 
 
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
 class Lines:
     """JSON lines on stdout, and nothing else there."""
 
@@ -51,7 +55,7 @@ class Lines:
         self._say("start", files=files, engine=where, version=__version__)
 
     def planned(self, work: Work) -> None:
-        self._say("plan", source=str(work.source), targets=[str(t) for t in work.targets])
+        self._say("plan", source=_path(work.source), targets=[str(t) for t in work.targets])
 
     @contextmanager
     def working(self, total: int) -> Iterator[None]:
@@ -67,14 +71,14 @@ class Lines:
         self._last = now
         eta = None if progress.eta is None else round(progress.eta, 2)
         values = {"phase": progress.phase, "step": progress.step, "steps": progress.steps}
-        self._say("progress", source=str(work.source), **values, fraction=round(progress.fraction, 4), eta=eta)
+        self._say("progress", source=_path(work.source), **values, fraction=round(progress.fraction, 4), eta=eta)
 
     def result(self, work: Work, targets: list[Path], seconds: float, info: Mapping[str, Any]) -> None:
         paths = [str(t) for t in targets]
-        self._say("result", source=str(work.source), targets=paths, seconds=round(seconds, 3), info=dict(info))
+        self._say("result", source=_path(work.source), targets=paths, seconds=round(seconds, 3), info=dict(info))
 
     def failed(self, source: Path | None, error: PincelError) -> None:
-        self._say("error", source=None if source is None else str(source), **error.to_dict())
+        self._say("error", source=_path(source), **error.to_dict())
 
     def finished(self, done: int, failed: int, skipped: int, seconds: float, status: int) -> None:
         self._say("summary", done=done, failed=failed, skipped=skipped, seconds=round(seconds, 3), exit_status=status)
@@ -101,7 +105,7 @@ class Screen:
 
     def planned(self, work: Work) -> None:
         for target in work.targets:
-            print(f"{work.source} -> {target}")
+            print(target if work.source is None else f"{work.source} -> {target}")
 
     @contextmanager
     def working(self, total: int) -> Iterator[None]:
@@ -119,7 +123,7 @@ class Screen:
 
     def began(self, work: Work) -> None:
         if self._bars is not None:
-            self._one = self._bars.add_task(work.source.name, total=1.0, phase="")
+            self._one = self._bars.add_task(work.name, total=1.0, phase="")
 
     def progress(self, work: Work, progress: Progress) -> None:
         if self._bars is not None and self._one is not None:
@@ -141,7 +145,7 @@ class Screen:
         for target in targets:
             print(target, flush=True)
         for notice in info.get("notices", ()):
-            self.console.print(f"{work.source.name}: {notice}", style="yellow", markup=False)
+            self.console.print(f"{work.name}: {notice}", style="yellow", markup=False)
 
     def failed(self, source: Path | None, error: PincelError) -> None:
         self._ended()

@@ -205,7 +205,7 @@ TASKS = {
             (
                 _GENERATOR,
                 Option("seed", "int", 0, "Seed", "The same seed always draws the same picture.", 0, SEED_MAX),
-                Option("count", "int", 1, "Count", "How many pictures, with seeds that follow each other.", 1, 64),
+                Option("count", "int", 1, "Count", "How many pictures, with seeds that follow each other.", 1, 16),
                 Option(
                     "size",
                     "int",
@@ -213,7 +213,7 @@ TASKS = {
                     "Size",
                     "Side of the pictures; else the network's own. Larger ones are enlarged by the upscale network.",
                     8,
-                    2048,
+                    1024,
                     unit="px",
                 ),
                 Option(

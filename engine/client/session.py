@@ -117,7 +117,8 @@ class Session:
     # ---- jobs ----------------------------------------------------------------------------------------------------
 
     def submit(self, task, options, pictures):
-        """A Job for the task; options: those that differ from the defaults; pictures: {"source": Pixels, ...}.
+        """A Job for the task; options: those that differ from the defaults; pictures: {"source": Pixels, ...}, or {} for a
+        task without a source.
 
         Returns at once; the job's steps send the pictures, which must not change meanwhile. Raises OptionError,
         MessageTooLarge, or what connecting anew raises. The engine's own refusals end the job.

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from engine.nn.perceptual import Features
 from engine.nn.progressive import SLOPE, EqualConv
 
-LEAST = 64  # smaller pictures are enlarged to this side first: the deepest features are at a sixteenth
 SMALLEST = 32  # below this side there is nothing for features to see
+# All pictures are judged as 32 pixels enlarged to 64. So the critic has nothing to learn anew when a net grows; and without
+# a smooth enlargement the strides of the feature network print their grid on the pictures.
+SEEN = 64
 
 
 class Critic(nn.Module):
@@ -40,7 +42,8 @@ class Critic(nn.Module):
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
         rgb = rgb.expand(-1, 3, -1, -1)
-        if rgb.shape[-1] < LEAST:
-            rgb = F.interpolate(rgb, (LEAST, LEAST), mode="bilinear", align_corners=False)
+        if rgb.shape[-1] > SMALLEST:
+            rgb = F.interpolate(rgb, (SMALLEST, SMALLEST), mode="bilinear", align_corners=False, antialias=True)
+        rgb = F.interpolate(rgb, (SEEN, SEEN), mode="bilinear", align_corners=False)
         maps = self._frozen[0](rgb)[1:]
         return [head(found).float() for head, found in zip(self.heads, maps, strict=True)]

@@ -153,9 +153,9 @@ class Broker:
         task = options.task(message.header["task"])
         values = task.complete(message.header["options"])
         names = message.pictures().keys()
-        if "source" not in names:
+        if task.source and "source" not in names:
             raise MessageMalformed("A submit needs a buffer called source.")
-        for name in names - {"source", *task.extras}:
+        for name in names - {*task.extras, *(("source",) if task.source else ())}:
             raise OptionError(f"{task.name} takes no {name}.", option=name)
         self.dispatcher.add(session, message, values)
 

@@ -159,10 +159,10 @@ class Worker:
         reporter.check()
         pixels = message.pictures()
         pictures = {name: frames.to_picture(p) for name, p in pixels.items()}
-        source = pictures.pop("source")
+        source = pictures.pop("source", None)
         result = tasks.run(message.header["task"], source, message.header["options"], models, reporter, **pictures)
         reporter.check()
-        made = {f"result-{n}": frames.to_pixels(p, pixels["source"]) for n, p in enumerate(result.pictures)}
+        made = {f"result-{n}": frames.to_pixels(p, pixels.get("source")) for n, p in enumerate(result.pictures)}
         size = sum(p.nbytes + len(p.icc) for p in made.values())
         if size + 2**17 > self.config["max_bytes"]:
             raise MessageTooLarge(f"The result has {size} bytes, too many for one message.", bytes=size)

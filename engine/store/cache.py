@@ -55,6 +55,11 @@ class Model:
             raise InternalError(f"{self.card.name} works in tiles and has no working size")
         return int(size)
 
+    @property
+    def size(self) -> int:
+        """Side, in pixels, of the pictures of a generator that works on no source."""
+        return int(self.network.size)  # type: ignore[arg-type]
+
     def to_cpu(self) -> None:
         """Move to the CPU, when the device's memory is not enough."""
         self.device = torch.device("cpu")

@@ -21,13 +21,13 @@ __all__ = ["Picture", "Progress", "Reporter", "TaskResult", "run"]
 
 def run(
     task: str,
-    source: Picture,
+    source: Picture | None,
     options: Mapping[str, Any],
     models: ModelCache,
     reporter: Reporter | None = None,
     **extras: Picture | None,
 ) -> TaskResult:
-    """Run one task on one picture.
+    """Run one task on one picture, or on none where the task has no source.
 
     options: checked against the task's declaration and completed with its defaults. extras: "hints" and "mask" where the
     task takes them. Raises the errors of engine.client.errors, and nothing else but faults of ours.
@@ -37,8 +37,10 @@ def run(
     for name, extra in extras.items():
         if extra is not None and name not in declaration.extras:
             raise OptionError(f"{task} takes no {name}.", option=name)
+    if (source is not None) != declaration.source:
+        raise OptionError(f"{task} needs a source." if source is None else f"{task} takes no source.", option="source")
     given = {name: extra for name, extra in extras.items() if extra is not None}
-    result: TaskResult = import_module(f"engine.tasks.{task}").run(
-        source, values, models, reporter or Reporter(), **given
-    )
+    work = import_module(f"engine.tasks.{task}").run
+    pictures = (source,) if declaration.source else ()
+    result: TaskResult = work(*pictures, values, models, reporter or Reporter(), **given)
     return result

@@ -41,6 +41,24 @@ def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: R
     with reporter.phase("load"):
         model = models.get("upscale", values["generator"], values["realism"])
     notices: list[str] = []
+    picture = enlarged(source, height, width, model, reporter, notices, values["quality"] == "best")
+    info = model.info() | {"seconds": reporter.seconds, "notices": notices, "size": [width, height]}
+    return TaskResult([picture], info)
+
+
+def enlarged(
+    source: Picture,
+    height: int,
+    width: int,
+    model: Model,
+    reporter: Reporter,
+    notices: list[str],
+    best: bool = False,
+) -> Picture:
+    """The picture at height x width, at least its own size, in the phase "net". best: quality "best". Adds to notices.
+
+    Raises OptionError for more than two passes of the network.
+    """
     # One pass of an x4 network reaches x4; beyond, the enlarged picture is enlarged once more.
     steps = [(height, width)]
     while steps[0][0] > source.height * model.card.scale or steps[0][1] > source.width * model.card.scale:
@@ -49,11 +67,8 @@ def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: R
         steps.insert(0, (source.height * model.card.scale, source.width * model.card.scale))
     picture = source
     for step_height, step_width in steps:
-        picture = _Enlargement(picture, step_height, step_width, model, notices, values["quality"] == "best").run(
-            reporter
-        )
-    info = model.info() | {"seconds": reporter.seconds, "notices": notices, "size": [width, height]}
-    return TaskResult([picture], info)
+        picture = _Enlargement(picture, step_height, step_width, model, notices, best).run(reporter)
+    return picture
 
 
 def target_size(source: Picture, values: dict[str, Any]) -> tuple[int, int]:
