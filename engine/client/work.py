@@ -16,6 +16,7 @@ from .session import Session
 # Seconds within which an engine must be there: a first start may have to read all of PyTorch from a slow disk.
 START_SECONDS = 90.0
 _PHASES = {
+    "start": "Starting",
     "load": "Loading the network",
     "read": "Reading the picture",
     "net": "Computing",

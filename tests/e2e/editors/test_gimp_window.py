@@ -18,6 +18,7 @@ from tests.e2e.editors.engines import Engine, environment, until
 from tests.e2e.editors.pictures import Pictures
 
 SIZE = ("1100", "780")  # of GIMP's window, the Layers dialog docked in it
+AREA = (0, 0, 1100, 780)
 CANCEL = ("800", "762")  # the button at the end of its status bar
 MAIN = r"\[.*\]|GNU Image|– GIMP"
 
@@ -103,13 +104,17 @@ def fingerprint(pictures):
 
 def test_from_the_menu_through_the_dialog_and_one_undo(photo, window, shots):
     before = fingerprint(photo)
+    window.screen.do("mousemove", "426", "12", "click", "1", "sleep", "2", "key", "Up", "sleep", "1", "key", "Right")
+    window.screen.do("sleep", "2")
+    window.screen.shot(shots / "menu.png", AREA)  # Filters > Pincel
+    window.screen.do("key", "Escape", "key", "Escape", "key", "Escape", "sleep", "1")
     choose(window, "colorize photo", "Colorize Photo")
-    window.screen.do("windowmove", window.screen.window("^Colorize Photo$"), "350", "190", "sleep", "1")
-    window.screen.shot(shots / "dialog.png")
+    window.screen.do("windowmove", window.screen.window("^Colorize Photo$"), "330", "200", "sleep", "4")
+    window.screen.shot(shots / "dialog.png", AREA)
     window.screen.do("key", "Return")
     until(lambda: images(window) == ["Colorize Photo, seed 0", "photo"], "the new layer")
     window.screen.do("sleep", "1")
-    window.screen.shot(shots / "after.png")
+    window.screen.shot(shots / "after.png", AREA)
     after = window.ask("img.get_base_type().value_nick")
     window.screen.focus(MAIN)
     window.screen.do("key", "ctrl+z")
@@ -128,8 +133,8 @@ def test_cancel_in_the_status_bar(photo, window, shots):
     window.screen.do("key", "Return")
     until(window.engine.working, "the job's start")
     until(lambda: computing(window), "the first tile")
-    window.screen.do("sleep", "1")
-    window.screen.shot(shots / "progress.png")
+    window.screen.do("sleep", "4")
+    window.screen.shot(shots / "progress.png", AREA)
     window.screen.do("mousemove", *CANCEL, "click", "1")
     until(lambda: not window.engine.working(), "the job's end", patience=5.0)
     window.screen.do("sleep", "1")
@@ -143,7 +148,7 @@ def test_an_indexed_image_gets_an_offer(photo, window, shots):
     )
     choose(window, "colorize photo", "Pincel")
     window.screen.do("sleep", "1")
-    window.screen.shot(shots / "indexed.png")
+    window.screen.shot(shots / "indexed.png", AREA)
     window.screen.do("key", "Escape")
     window.screen.do("sleep", "2")
     assert window.ask("img.get_base_type().value_nick") == "indexed" and images(window) == ["photo"]
