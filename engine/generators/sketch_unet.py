@@ -8,7 +8,7 @@ Where `CONFIG`, the compact flagship for CPUs, and our recipe differ from the th
 
 * hint planes at full resolution: the artist's dots and strokes, and the colour of the nearest hint that is reached without
   crossing lines (engine/imaging/spread.py), since users expect a dot to be obeyed where it lies; a fifth output says how
-  far to take that colour;
+  far to take that colour; and the output is a correction of Z's coarse picture, so that Z counts from the first step on;
 * fewer channels, and a bottleneck one octave deeper, which sees more of the picture;
 * a reference may be absent, and the colours of a seed come from a bank of the training pictures' Zs.
 """
@@ -67,6 +67,7 @@ CONFIG: dict[str, Any] = {
     "deep": 2,
     "octaves": 2,
     "hints": True,
+    "correct": True,
     "encoder": [16, 32, 64, 64],
     "decoder": 64,
 }
@@ -75,6 +76,7 @@ THESIS: dict[str, Any] = {
     "deep": 1,
     "octaves": 1,
     "hints": False,
+    "correct": False,
     "encoder": [32, 64, 128, 224],
     "decoder": 128,
     "working_size": 256,
@@ -84,9 +86,9 @@ THESIS: dict[str, Any] = {
 class Generator(nn.Module):
     """Sketch [N, 1, H, W], hints [N, 8, H, W] and Z [N, 64, 1, 1] -> HxHySV [N, 4, H, W]; sides a multiple of 16.
 
-    widths: channels after the two encoder blocks and in the bottleneck; deep: residual blocks in the bottleneck; octaves: how
-    often the bottleneck halves the size once more; hints: whether the hint planes are seen; encoder, decoder: channels of
-    the Z encoder's blocks and of the Z decoder; working_size: the shortest side that it sees drawings at, 0 for the card's.
+    widths: channels after the two encoder blocks and in the bottleneck; deep: residual blocks in the bottleneck; octaves:
+    how often it halves the size; hints: whether the hint planes are seen; correct: whether the coarse picture of Z is added;
+    encoder, decoder: channels of the Z encoder's blocks and of the Z decoder; working_size: of drawings, 0 for the card's.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Generator(nn.Module):
         deep: int = 1,
         octaves: int = 1,
         hints: bool = False,
+        correct: bool = False,
         encoder: tuple[int, ...] = (32, 64, 128, 224),
         decoder: int = 128,
         working_size: int = 0,
@@ -108,7 +111,7 @@ class Generator(nn.Module):
         ):
             raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
         first, second, third = widths
-        self.hints, self.multiple, self.working_size = hints, 2 ** (2 + octaves), working_size
+        self.hints, self.correct, self.multiple, self.working_size = hints, correct, 2 ** (2 + octaves), working_size
         start = 1 + (HINT_PLANES if hints else 0)
         self.zencoder, self.zdecoder = ZEncoder(tuple(encoder)), ZDecoder(decoder)
         self.down1 = nn.Sequential(ResBlock(start, first, 2), ResBlock(first, first))
@@ -127,8 +130,7 @@ class Generator(nn.Module):
 
     def encode(self, reference: Tensor) -> Tensor:
         """Z [N, 64, 1, 1] of a reference [N, 4, H, W]: X, Y, V and where it is set (0..1); nothing set is legal."""
-        z: Tensor = self.zencoder(reference)
-        return z
+        return self.zencoder.forward(reference)
 
     def imagine(self, seed: int) -> Tensor:
         """Z [1, 64, 1, 1] for a seed: a mixture of two of the training pictures' Zs; the seed alone decides."""
@@ -146,8 +148,11 @@ class Generator(nn.Module):
         x = self.up1(two)
         x = self.up2(torch.cat((x, two), 1))
         x = self.up3(torch.cat((x, one), 1))
-        made = self.out(self.head(torch.cat((x, start), 1)))
-        return self._guided(_in_range(made[:, :4]), made[:, 4:].float(), hints), _in_range(coarse[:, :4])
+        made = self.out(self.head(torch.cat((x, start), 1))).float()
+        colours, trust, extra = made[:, :4], made[:, 4:], coarse[:, :4].float()
+        if self.correct:
+            colours = colours + F.interpolate(extra, made.shape[-2:], mode="bilinear")
+        return self._guided(_in_range(colours), trust, hints), _in_range(extra)
 
     def _guided(self, made: Tensor, trust: Tensor, hints: Tensor) -> Tensor:
         """The fifth output says how far to take the nearest hint's colour instead; at first, the nearer the more."""
@@ -259,8 +264,7 @@ class Recipe(BaseRecipe):
         """A batch from pictures [N, 3, 2 * size, 2 * size] in [0, 1]."""
         o = self.options
         made = references.lesson(rgb, rng, o["own"], o["displaced"], o["foreign"], o["hinted"], o["under_lines"])
-        layout = torch.channels_last
-        return {k: v.contiguous(memory_format=layout) if v.ndim == 4 else v for k, v in made.items()}
+        return {k: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in made.items()}
 
     def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         if moment.phase.name == "judge":
@@ -311,7 +315,6 @@ class Recipe(BaseRecipe):
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
         """What examined() measures on centred squares, on average."""
-        pictures = (store.picture(index) for index in range(len(store)))
-        rng = torch.Generator().manual_seed(0)
-        figures = [examined(generator, picture, self.options["size"], rng) for picture in pictures]
+        rng, side = torch.Generator().manual_seed(0), self.options["size"]
+        figures = [examined(generator, store.picture(index), side, rng) for index in range(len(store))]
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}

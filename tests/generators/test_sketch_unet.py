@@ -11,7 +11,7 @@ from engine.nn.optim import Ranger
 from engine.nn.sketch_parts import HueDropout, ResBlock, ZBank, ZDecoder, ZEncoder, positions
 from engine.train.recipe import Moment, Phase
 
-SMALL = {"widths": (12, 16, 32), "deep": 1, "octaves": 1, "hints": True, "encoder": (8, 16, 16), "decoder": 16}
+SMALL = {"widths": (12, 16, 32), "deep": 1, "octaves": 1, "hints": True, "correct": True, "encoder": (8, 16, 16), "decoder": 16}
 
 
 def parameters(net):
