@@ -4,6 +4,7 @@ Krita keeps integers as blue, green, red, alpha and floats as red, green, blue, 
 """
 
 from .pincel_client.errors import UnsupportedMode
+from .pincel_client.pixels import Pixels
 
 _ORDERS = {
     ("RGBA", "U8"): "BGRA",
@@ -94,6 +95,31 @@ def krita_bytes(pixels, space, first, last):
             opaque = memoryview(full.to_bytes(size, "little") * (pixels.width * (last - first))).cast(word)
             target[place :: len(_names(want))] = opaque
     return bytes(out)
+
+
+def display_bytes(pixels):
+    """Integer Pixels as 8-bit BGRA for the screen: the high bytes, linear light encoded by a table."""
+    data = bytes(pixels.data)
+    eight = data[1::2] if pixels.dtype == "u16" else data
+    small = Pixels(eight, pixels.width, pixels.height, pixels.channels, "u8")
+    if pixels.channels in ("GRAY", "GRAYA"):
+        count = len(_names(pixels.channels))
+        out = bytearray(b"\xff" * (4 * pixels.width * pixels.height))
+        out[0::4] = out[1::4] = out[2::4] = eight[0::count]
+        if count == 2:
+            out[3::4] = eight[1::2]
+    else:
+        out = bytearray(krita_bytes(small, SRGB8, 0, pixels.height))
+    if pixels.transfer == "linear":
+        for channel in range(3):
+            out[channel::4] = out[channel::4].translate(_ENCODED)
+    return bytes(out)
+
+
+_ENCODED = bytes(
+    round(255 * (12.92 * v if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055))
+    for v in (n / 255 for n in range(256))
+)
 
 
 def _names(channels):

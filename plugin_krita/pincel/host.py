@@ -15,7 +15,7 @@ from . import colours
 from .pincel_client.errors import Cancelled, EmptyPicture, InputError
 from .pincel_client.pixels import Pixels
 from .pincel_client.region import Rect
-from .qt import QtCore
+from .qt import QtCore, QtGui
 from .scratch import write_kra
 
 ANNOTATION = "pincel/state"
@@ -168,20 +168,20 @@ class Host:
                 self._transfers[space] = "linear" if bytes(node.pixelData(0, 0, 1, 1))[1] > 165 else "srgb"
         return known or self._transfers[space]
 
-    def thumbnail(self, document, pixels, space):
-        """A QImage of small Pixels as Krita shows them."""
-        node = document.createNode("thumbnail", "paintlayer")
-        if node is None:
-            raise gone()
-        if space == self.space(document):
-            node.setPixelData(colours.krita_bytes(pixels, space, 0, pixels.height), 0, 0, pixels.width, pixels.height)
-            return node.thumbnail(pixels.width, pixels.height)
-        with self.scratch() as scratch:
-            node = scratch.createNode("thumbnail", "paintlayer")
-            node.setColorSpace(*space)
-            node.setPixelData(colours.krita_bytes(pixels, space, 0, pixels.height), 0, 0, pixels.width, pixels.height)
-            node.setColorSpace(*colours.SRGB8)
-            return node.thumbnail(pixels.width, pixels.height)
+    def image(self, pixels, space):
+        """A QImage of small Pixels for the docker: integers by table, floats as Krita itself converts them."""
+        if pixels.dtype in ("f16", "f32"):
+            with self.scratch() as document:
+                node = document.createNode("small", "paintlayer")
+                node.setColorSpace(*space)
+                data = colours.krita_bytes(pixels, space, 0, pixels.height)
+                node.setPixelData(data, 0, 0, pixels.width, pixels.height)
+                node.setColorSpace(*colours.SRGB8)
+                data = bytes(node.pixelData(0, 0, pixels.width, pixels.height))
+        else:
+            data = colours.display_bytes(pixels)
+        format = QtGui.QImage.Format.Format_ARGB32
+        return QtGui.QImage(data, pixels.width, pixels.height, 4 * pixels.width, format).copy()
 
     # ---- documents of our own ------------------------------------------------------------------------------------
 

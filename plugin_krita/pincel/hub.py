@@ -139,6 +139,7 @@ class Hub(QtCore.QObject):
                 self._connect(start=True)
             run.step(self.session)
         if run.done:
+            self._asked = 0.0  # the engine's line is not to say busy for longer than it is
             (self.runs if run in self.runs else self.ghosts).remove(run)
             self.finished.emit(run)
 

@@ -108,8 +108,8 @@ class Preview:
     def _finish(self):
         self.error, self.done = self._work.error, True
         if self.error is None:
-            self.before = self.host.thumbnail(self.document, self._parts["source"].pixels, colours.SRGB8)
-            self.after = self.host.thumbnail(self.document, self._work.results[0], colours.SRGB8)
+            self.before = self.host.image(self._parts["source"].pixels, colours.SRGB8)
+            self.after = self.host.image(self._work.results[0], colours.SRGB8)
 
     def fail(self, error, whatever=False):
         self.error, self.done = error, True

@@ -85,7 +85,7 @@ class Run:
 
     def _small(self, pixels, inside):
         part = region.Rect(inside.x - self._plan.read.x, inside.y - self._plan.read.y, inside.width, inside.height)
-        return self.host.thumbnail(self.document, thumbs.small(pixels, SMALL, part), self.space)
+        return self.host.image(thumbs.small(pixels, SMALL, part), self.space)
 
     # ---- the engine ----------------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class Run:
         for pixels in self.results:
             part = self._plan.part(pixels) if self._plan else None
             space = colours.space_for(pixels, self.space)
-            self.after.append(self.host.thumbnail(self.document, thumbs.small(pixels, SMALL, part), space))
+            self.after.append(self.host.image(thumbs.small(pixels, SMALL, part), space))
         if len(self.results) == 1 and self.values.get("place") != controls_krita.PREVIEW:
             self.put(0)
         else:

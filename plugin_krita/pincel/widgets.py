@@ -13,7 +13,7 @@ class Form(QtWidgets.QWidget):
         self.controls, self.widgets, self._quiet = made, {}, False
         layout = QtWidgets.QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        layout.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         layout.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
         for control in made:
             widget = self.widgets[control.name] = _MAKERS[control.kind](control, self._changed)

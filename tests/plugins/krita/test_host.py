@@ -169,3 +169,25 @@ def test_flats_are_named_by_their_colour_and_cover_what_was_there(host, plugin, 
     red = next(n for n in group.childNodes() if n.name().startswith("red"))
     assert red.pixelData(0, 0, 1, 1) == bytes([20, 20, 220, 255]) and red.pixelData(0, 15, 1, 1)[3] == 0
     assert len(document._undo) == 1
+
+
+@pytest.mark.parametrize(
+    ("channels", "dtype", "data", "transfer", "expected"),
+    [
+        ("BGRA", "u8", [1, 2, 3, 4], "srgb", [1, 2, 3, 4]),
+        ("RGB", "u8", [1, 2, 3], "srgb", [3, 2, 1, 255]),
+        ("GRAYA", "u8", [7, 9], "srgb", [7, 7, 7, 9]),
+        ("GRAY", "u8", [7], "srgb", [7, 7, 7, 255]),
+        ("BGRA", "u16", [0, 1, 0, 2, 0, 3, 0, 4], "srgb", [1, 2, 3, 4]),
+        ("BGRA", "u8", [128, 0, 255, 128], "linear", [188, 0, 255, 128]),
+    ],
+)
+def test_pictures_for_the_screen(plugin, channels, dtype, data, transfer, expected):
+    pixels = plugin("pincel_client.pixels").Pixels(bytes(data) * 6, 3, 2, channels, dtype, transfer)
+    assert list(plugin("colours").display_bytes(pixels)) == expected * 6
+
+
+def test_floats_are_shown_as_krita_converts_them(host, plugin):
+    pixels = plugin("pincel_client.pixels").Pixels(struct.pack("<4f", 1, 0.5, 0, 1) * 6, 3, 2, "RGBA", "f32", "linear")
+    image = host.image(pixels, ("RGBA", "F32", "sRGB-elle-V2-g10.icc"))
+    assert (image.width(), image.height(), image.pixel(2, 1)) == (3, 2, 0xFFFFBC00)

@@ -40,7 +40,7 @@ def start(stage, name: str) -> driver.Krita:
         Image.fromarray(photo(32, 48)[..., 0]).save(picture)
     try:
         return driver.Krita(folder / name, environ, picture)
-    except AssertionError:
+    except (AssertionError, RuntimeError):
         return driver.Krita(folder / (name + "-again"), environ, picture)
 
 

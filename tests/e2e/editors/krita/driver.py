@@ -136,8 +136,10 @@ class Krita:
         self.choose("photo")
 
     def choose(self, name: str) -> None:
-        self.do(f"doc.setActiveNode(doc.nodeByName({name!r}))")
-        self.wait(f"app.activeDocument() == doc and doc.activeNode().name() == {name!r}")
+        """Bring `doc` to the front and choose a layer. Both happen later, and a picture that opens may come between."""
+        node = f"doc.nodeByName({name!r})"
+        self.wait(f"""(app.activeDocument() == doc and doc.activeNode().name() == {name!r})
+                      or app.setActiveDocument(doc) or doc.setActiveNode({node})""")
 
     def close(self) -> None:
         """Close the document."""

@@ -64,7 +64,7 @@ def test_a_feathered_selection_masks_the_result_and_undo_is_one_step(krita):
     mask = np.frombuffer(bytes(krita.ask("list(bytes(doc.selection().pixelData(0, 0, 160, 120)))")), np.uint8).reshape(
         120, 160
     )
-    assert 0 < ((mask > 0) & (mask < 255)).sum()
+    assert ((mask > 0) & (mask < 255)).sum() > 0
     krita.run("colorize")
     assert krita.error() is None
     after = krita.pixels("doc", rect=[0, 0, 160, 120])
@@ -181,3 +181,51 @@ def test_other_colour_models_are_refused_with_the_remedy(krita):
     krita.wait("app.activeDocument() == doc and doc.activeNode() is not None")
     krita.run("colorize")
     assert krita.error() == "input.mode" and "CMYK" in krita.ask("panel.status.text()")
+
+
+def test_vector_layers_and_masked_layers_are_read_as_they_look(krita):
+    krita.new(photo(120, 160))
+    krita.do("""
+        v = doc.createVectorLayer("shapes")
+        doc.rootNode().addChildNode(v, None)
+        v.addShapesFromSvg('<svg width="160px" height="120px" viewBox="0 0 160 120"><rect x="20" y="20" width="80" '
+                           'height="60" fill="#808080"/></svg>')
+        doc.waitForDone()
+    """)
+    krita.choose("shapes")
+    krita.wait("v.bounds().width() > 10")
+    krita.run("colorize")
+    assert krita.error() is None
+    made = krita.pixels("doc.nodeByName('shapes (Colorize Photo, seed 0)')")
+    shape = krita.pixels("v", projection=True)
+    assert (made[..., 3] == shape[..., 3]).all() and 0 < (made[..., 3] == 255).sum() < 160 * 120
+    krita.choose("photo")
+    krita.do(selection((0, 0, 80, 120)))
+    krita.do("app.action('add_new_transparency_mask').trigger(); doc.waitForDone()")
+    krita.wait("[n.type() for n in doc.nodeByName('photo').childNodes()] == ['transparencymask']")
+    krita.do("doc.setSelection(None); doc.waitForDone()")
+    krita.choose("photo")
+    krita.run("colorize")
+    made = krita.pixels("[n for n in doc.topLevelNodes() if n.name() == 'photo (Colorize Photo, seed 0)'][0]")
+    assert krita.error() is None and (made[:, :80, 3] == 255).all() and (made[:, 80:, 3] == 0).all()
+
+
+def test_a_live_preview_while_hints_are_painted(krita):
+    krita.new(photo(120, 160))
+    krita.do("""
+        hints = doc.createNode("hints", "paintlayer")
+        hints.setPixelData(bytes([0, 0, 230, 255]) * 400, 20, 20, 20, 20)
+        doc.rootNode().addChildNode(hints, None)
+        doc.waitForDone()
+    """)
+    krita.choose("hints")
+    krita.do("""
+        panel.choose_task("colorize"); panel._fill_choices()
+        panel.form.set_values({"hints": hub.host.id(hints)})
+        panel.live.setChecked(True)
+    """)
+    krita.wait("panel.wipe.caption == 'preview'")
+    krita.do("first = panel._watch.preview; hints.setPixelData(bytes([230, 0, 0, 255]) * 400, 90, 60, 20, 20)")
+    krita.wait("panel._watch.preview is not first and panel._watch.preview.done and panel._watch.preview.error is None")
+    assert krita.ask("first.done") and len(krita.tree()) == 2  # the picture is not touched
+    krita.do("panel.live.setChecked(False)")
