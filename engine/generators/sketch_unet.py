@@ -3,7 +3,7 @@
 A U-Net of two encoder blocks, three decoder blocks and two skip connections speaks HxHySV (engine/imaging/hsv.py). A Z
 encoder makes 64 numbers of a colour reference, a Z decoder makes 32x8x8 of them, joined to the second encoder block; four of
 its channels are an extra output, trained to a coarse picture so that Z cannot be ignored. `Generator(**THESIS)` is the
-thesis' size (7.9 M parameters). Its figures give widths only as pictures: they are chosen here to meet the printed counts.
+thesis' size (7.9 M parameters); its widths stand in pictures that are lost: they are chosen to meet the printed counts.
 Where `CONFIG`, the compact flagship for CPUs, and our recipe differ from the thesis, by configuration only:
 
 * hint planes at full resolution: the artist's dots and strokes, and the colour of the nearest hint that is reached without
@@ -16,6 +16,7 @@ Where `CONFIG`, the compact flagship for CPUs, and our recipe differ from the th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -27,7 +28,7 @@ from engine.imaging import hsv, references
 from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon, Ranger
 from engine.nn.perceptual import Features
-from engine.nn.sketch_losses import colour_error, examined, perceived
+from engine.nn.sketch_losses import colour_error, perceived
 from engine.nn.sketch_parts import Z_SIZE, ResBlock, Shuffle, ZBank, ZDecoder, ZEncoder
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
@@ -168,6 +169,11 @@ def _in_range(x: Tensor) -> Tensor:
     return torch.cat((torch.tanh(x[:, :2]), torch.sigmoid(x[:, 2:])), 1)
 
 
+def _painted(generator: Any, sketch: Tensor, hints: Tensor, reference: Tensor) -> Tensor:
+    """RGB [N, 3, H, W] by a reference."""
+    return hsv.hxhysv_to_rgb(generator(sketch, hints, generator.encode(reference)).float())
+
+
 class Discriminator(nn.Module):
     """XYV [N, 3, H, W] -> one logit [N, 1] a picture, above 0 for real ones. 3.2 M parameters in the thesis' size."""
 
@@ -240,22 +246,17 @@ class Recipe(BaseRecipe):
 
     def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
         factor = 1.0 if phase.name == "mse" else self.options["later"]
-        rate = self.options["rate"] * factor
+        rate, muon_rate = self.options["rate"] * factor, self.options["muon_rate"] * factor
         if self.options["optimizer"] == "ranger":
             return {name: Ranger(net.parameters(), rate) for name, net in self.nets().items()}
-        made: dict[str, torch.optim.Optimizer] = {}
-        for name, net in self.nets().items():
-            # The linear layers too: Adam at this rate drives the Z encoder's tanh to its ends within some steps.
-            hidden = [p for n, p in net.named_parameters() if p.ndim > 1 and not n.startswith("out.")]
-            others = [p for n, p in net.named_parameters() if p.ndim < 2 or n.startswith("out.")]
-            made[name] = Muon(hidden, others, self.options["muon_rate"] * factor, adam_lr=rate)
-        return made
+        # Linear layers by Muon too: Adam at this rate drives the Z encoder's tanh to its ends within some steps.
+        return {name: Muon.of(net, muon_rate, rate, but="out.") for name, net in self.nets().items()}
 
     def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
         """Squares of the pictures at twice the training size, turned and lit; sketches are drawn there, then all made small."""
         side, options = self.options["size"], self.options
-        crop = int(torch.randint(self.crop * 3 // 4, self.crop + 1, (), generator=rng))
-        rgb = store.crops(size, crop, rng).float() / 255
+        crop = torch.randint(self.crop * 3 // 4, self.crop + 1, (), generator=rng)
+        rgb = store.crops(size, int(crop), rng).float() / 255
         rgb = F.interpolate(rgb, (2 * side, 2 * side), mode="bilinear", align_corners=False, antialias=True)
         rgb = references.lit(references.turned(rgb, rng, options["rotate"], options["warp"]), rng, options["light"])
         return self.examples(rgb, rng)
@@ -285,7 +286,11 @@ class Recipe(BaseRecipe):
         if moment.phase.name != "mse":
             loss = 4 * pixels + 2 * coarse
             if self.features is not None:
-                content, style = perceived(self.features, made, batch["truth"])
+                xyv = self.features.space == "xyv"
+                seen = hsv.hxhysv_to_xyv(made) if xyv else hsv.hxhysv_to_rgb(made)
+                content, style = perceived(
+                    self.features, seen, hsv.rgb_to_xyv(batch["truth"]) if xyv else batch["truth"]
+                )
                 loss = loss + content + style
                 scalars |= {"content": content.detach(), "style": style.detach()}
         if moment.phase.name == "gan" and self.discriminator is not None:
@@ -305,16 +310,14 @@ class Recipe(BaseRecipe):
 
     def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
         """Sketch with its hints, reference, result under the lines, truth."""
-        assert isinstance(generator, Generator)
-        made = hsv.hxhysv_to_rgb(generator(batch["sketch"], batch["hints"], generator.encode(batch["reference"])))
         lines, painted, reference = batch["sketch"], batch["hints"][:, :4], batch["reference"]
+        made = _painted(generator, lines, batch["hints"], reference)
         dotted = torch.lerp(lines.expand(-1, 3, -1, -1), hsv.xyv_to_rgb(painted[:, :3]), painted[:, 3:4])
         shown = torch.lerp(torch.ones_like(reference[:, :3]), hsv.xyv_to_rgb(reference[:, :3]), reference[:, 3:4])
-        shown = F.interpolate(shown, made.shape[-2:])
-        return torch.cat((dotted, shown, made * lines, batch["truth"] * lines), 3)
+        return torch.cat((dotted, F.interpolate(shown, made.shape[-2:]), made * lines, batch["truth"] * lines), 3)
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
-        """What examined() measures on centred squares, on average."""
-        rng, side = torch.Generator().manual_seed(0), self.options["size"]
-        figures = [examined(generator, store.picture(index), side, rng) for index in range(len(store))]
+        """What references.examined() measures, on average."""
+        rng, side, paint = torch.Generator().manual_seed(0), self.options["size"], partial(_painted, generator)
+        figures = [references.examined(paint, store.picture(index), side, rng) for index in range(len(store))]
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}

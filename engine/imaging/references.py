@@ -6,11 +6,13 @@ from a CPU generator that the caller gives.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imaging import hsv, sketch, spread
+from engine.imaging import colour, hsv, sketch, spread
 
 
 def _uniform(rng: torch.Generator, like: Tensor, low: float, high: float, *shape: int) -> Tensor:
@@ -164,3 +166,33 @@ def lesson(
         "coarse": hsv.hsv_to_hxhysv(hsv.xyv_to_hsv(F.adaptive_avg_pool2d(shown, 8))),
         "own": (draw < own).flatten(),
     }
+
+
+def examined(
+    paint: Callable[[Tensor, Tensor, Tensor], Tensor], picture: Tensor, side: int, rng: torch.Generator
+) -> dict[str, float]:
+    """Mean error of a, b in Lab of one picture: with 40 dots, of those dots spread alone, with a reference, with nothing;
+    and how strong the last colours are beside the truth's.
+
+    paint: sketch [1, 1, side, side], hints [1, 8, ...] and reference [1, 4, ...] -> RGB [1, 3, side, side], as in lesson().
+    picture: uint8 [3, H, W], of which the middle square is seen.
+    """
+    edge = min(picture.shape[1:])
+    top, left = (picture.shape[1] - edge) // 2, (picture.shape[2] - edge) // 2
+    rgb = picture[None, :, top : top + edge, left : left + edge].float() / 255
+    rgb = F.interpolate(rgb, (2 * side, 2 * side), mode="bilinear", align_corners=False, antialias=True).clamp(0, 1)
+    lines, truth = F.avg_pool2d(sketch.drawn(rgb, rng), 2), F.avg_pool2d(rgb, 2)
+    xyv, nothing = hsv.rgb_to_xyv(truth), truth.new_zeros(1, 4, 1, 1)
+    painted = hinted(xyv, rng, 1.0, 40, 0.01, fewest=40)
+    dots = torch.cat((painted, spread.spread(painted, lines)), 1)
+    made = {
+        "spread": hsv.xyv_to_rgb(dots[:, 4:7]),
+        "dots": paint(lines, dots, nothing),
+        "reference": paint(lines, 0 * dots, rough(xyv, rng)),
+        "nothing": paint(lines, 0 * dots, nothing),
+    }
+    wanted, figures, chroma = colour.rgb_to_lab(truth)[:, 1:], {}, 0.0
+    for name, result in made.items():
+        ab = colour.rgb_to_lab(result)[:, 1:]
+        figures[f"ab_{name}"], chroma = float((ab - wanted).norm(dim=1).mean()), float(ab.norm(dim=1).mean())
+    return {**figures, "chroma_share": chroma / max(1.0, float(wanted.norm(dim=1).mean()))}

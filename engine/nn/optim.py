@@ -42,6 +42,13 @@ class Muon(torch.optim.Optimizer):
         ]
         super().__init__([g for g in groups if g["params"]], {})
 
+    @classmethod
+    def of(cls, net: nn.Module, lr: float, adam_lr: float, but: str = "-") -> Muon:
+        """For a net's convolutions and linear layers; Adam for biases, norms and parameters whose name starts with `but`."""
+        named = list(net.named_parameters())
+        hidden = [p for name, p in named if p.ndim > 1 and not name.startswith(but)]
+        return cls(hidden, [p for name, p in named if p.ndim < 2 or name.startswith(but)], lr, adam_lr=adam_lr)
+
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
         """One update of every parameter that has a gradient."""
