@@ -275,24 +275,18 @@ class Recipe(BaseRecipe):
         z = self.net.encode(batch["reference"])
         made, extra = self.net.forward_with_extra(batch["sketch"], batch["hints"], z)
         self.net.bank.remember(z.detach()[batch["own"]])
-        scalars: dict[str, Tensor] = {}
-        if moment.phase.name == "gan":
-            scalars = self._judge(made.detach(), batch["truth"], update)
+        scalars = self._judge(made.detach(), batch["truth"], update) if moment.phase.name == "gan" else {}
         with torch.autocast(made.device.type, enabled=False):
             weights = self.options["hue_floor"], self.options["chroma"]
             pixels = colour_error(made, hsv.rgb_to_hxhysv(batch["truth"]), *weights)
             coarse = colour_error(extra, batch["coarse"], *weights)
-        loss = pixels + coarse
-        if moment.phase.name != "mse":
-            loss = 4 * pixels + 2 * coarse
-            if self.features is not None:
-                xyv = self.features.space == "xyv"
-                seen = hsv.hxhysv_to_xyv(made) if xyv else hsv.hxhysv_to_rgb(made)
-                content, style = perceived(
-                    self.features, seen, hsv.rgb_to_xyv(batch["truth"]) if xyv else batch["truth"]
-                )
-                loss = loss + content + style
-                scalars |= {"content": content.detach(), "style": style.detach()}
+        loss = pixels + coarse if moment.phase.name == "mse" else 4 * pixels + 2 * coarse
+        if self.features is not None and moment.phase.name != "mse":
+            xyv = self.features.space == "xyv"
+            seen = hsv.hxhysv_to_xyv(made) if xyv else hsv.hxhysv_to_rgb(made)
+            content, style = perceived(self.features, seen, hsv.rgb_to_xyv(batch["truth"]) if xyv else batch["truth"])
+            loss = loss + content + style
+            scalars |= {"content": content.detach(), "style": style.detach()}
         if moment.phase.name == "gan" and self.discriminator is not None:
             loss = loss - self.options["lambda"] * self.discriminator(hsv.hxhysv_to_xyv(made)).float().mean()
         update("generator", loss)
