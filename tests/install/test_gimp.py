@@ -86,6 +86,11 @@ def test_what_is_installed(profile):
     assert common.note(EDITOR, profile) == {"version": __version__, "linked": False}
 
 
+def test_the_plugins_know_their_version():
+    for name in ("pincel/pincel.py", "pincel_210/bridge.py"):
+        assert f'VERSION = "{__version__}"' in (ROOT / "plugin_gimp" / name).read_text(encoding="utf-8")
+
+
 def test_a_second_time_replaces_the_first(profile):
     folder = common.install(EDITOR, profile)
     (folder / "old.py").write_text("")

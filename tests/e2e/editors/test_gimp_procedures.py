@@ -55,5 +55,5 @@ def test_generated_pictures_fill_the_selection(console, engine, stage, grey):
     assert len(tree) == 2 and len(tree[0][1]) == 2
     _, facts = pictures.take("made.get_children()[0]", 3)
     assert facts[1] == 64 and facts[3] == 40
-    console.do("img.delete()")
-    assert pictures.run("generate", layers="[]", place="new-image", count=1)[0] == "success"
+    assert pictures.run("generate", layers="[]", place="new-image")[0] == "success"
+    console.do("made.get_image().delete(); img.delete()")
