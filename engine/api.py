@@ -143,8 +143,9 @@ class _Service:
         if job.error is not None:
             raise job.error
         pictures = [frames.to_picture(pixels) for pixels in job.result]
-        for picture in pictures if source is not None else ():
-            picture.exif, picture.xmp = source.exif, source.xmp
+        if source is not None:
+            for picture in pictures:
+                picture.exif, picture.xmp = source.exif, source.xmp
         return TaskResult(pictures, dict(job.info))
 
     def models(self) -> list[dict[str, Any]]:
@@ -268,7 +269,7 @@ class Engine:
 
         declaration = declared.task(task)
         declaration.complete(options)  # wrong options are refused before any picture is read
-        picture = arrays.picture_from(source, convert=convert) if declaration.source else None  # type: ignore[arg-type]
+        picture = arrays.picture_from(source, convert=convert) if declaration.source else None
         given = {
             name: arrays.picture_from(extra, convert=convert) for name, extra in extras.items() if extra is not None
         }

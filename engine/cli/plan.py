@@ -72,7 +72,7 @@ def plan(
     naming = _Naming(task, values, out, len(found))
     works: list[Work] = []
     taken: dict[Path, Path] = {}
-    sources = {work.source.resolve() for work, _ in found} | {path.resolve() for path in reads}
+    sources = {work.source.resolve() for work, _ in found if work.source} | {path.resolve() for path in reads}
     for work, below in found:
         works.append(work)
         if work.error is not None:
@@ -83,7 +83,7 @@ def plan(
             continue
         work.error = _refused(work, sources, taken, overwrite)
         for target in work.targets:
-            taken.setdefault(target.resolve(), work.source)
+            taken.setdefault(target.resolve(), work.source or target)
     return works
 
 

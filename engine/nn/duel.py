@@ -5,7 +5,7 @@ thesis does: what the recipes of dense_gan, conv_gan and progan share.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -63,7 +63,7 @@ class Duel:
     The recipe sets `discriminator` and `latent`, and `_real` for the pictures of a moment. A batch holds "real" and "latent".
     """
 
-    OPTIONS: Mapping[str, Any] = {
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
         "loss": "bce",  # the thesis'; or "hinge", or "wasserstein" (the ProGAN paper's, with slope 10 towards 1)
         "rate": 2e-4,
         "judge_rate": 2e-4,

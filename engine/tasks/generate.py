@@ -25,7 +25,7 @@ def run(values: dict[str, Any], models: ModelCache, reporter: Reporter) -> TaskR
 
     Picture n is that of the seed + n; with a spread below 1 it lies that share of the way from the seed's to it (picture 0 is
     the seed's own); with to_seed the pictures lead from the seed's to that one's in equal steps, or the spread's share of
-    the way. Raises OptionError for a way of one picture, and for a size beyond two passes of the upscale network.
+    the way. Raises OptionError for a way of one picture.
     """
     count, size = values["count"], values["size"]
     ways = _ways(values)

@@ -55,10 +55,7 @@ def enlarged(
     notices: list[str],
     best: bool = False,
 ) -> Picture:
-    """The picture at height x width, at least its own size, in the phase "net". best: quality "best". Adds to notices.
-
-    Raises OptionError for more than two passes of the network.
-    """
+    """The picture at height x width, at least its own size, in the phase "net". best: quality "best". Adds to notices."""
     # One pass of an x4 network reaches x4; beyond, the enlarged picture is enlarged once more.
     steps = [(height, width)]
     while steps[0][0] > source.height * model.card.scale or steps[0][1] > source.width * model.card.scale:
