@@ -99,13 +99,14 @@ def _control(option):
     if option.kind == "int":
         high = min(high, _INT_MAX)
     if default is None and option.kind in ("int", "float"):
-        none = default = low - 1
+        # What lies below the option's own range means "not set"; a slider's zone for it is kept small.
+        none = default = low - (1 if option.kind == "int" else 0.1 * (high - low))
         low = none
     if option.kind == "numbers":
         default = ", ".join("%g" % number for number in option.default or ())
     if option.kind == "generator":
         choices = [(AUTO, "Automatic")]
-    help = option.help + (" %g: not set." % none if none is not None else "")
+    help = option.help + (" Below %g: not set." % option.low if none is not None else "")
     return Control(option.name, option.kind, option.title, help, default, low, high, choices, option.unit, none)
 
 
@@ -121,7 +122,7 @@ def collect(task, values):
             if value is not None:
                 layers[control.name] = value
         elif control.name != "place" and control.name not in _EDITORS:
-            value = _value(control, value)
+            value = _value(control, value, task.option(control.name))
             if value is not None:
                 options[control.name] = task.option(control.name).check(value)
     for option in task.options:
@@ -140,7 +141,7 @@ def collect(task, values):
     return request
 
 
-def _value(control, value):
+def _value(control, value, option):
     """A widget's value as the option's, None where it is left out."""
     if control.kind == "generator":
         return value or AUTO
@@ -154,7 +155,7 @@ def _value(control, value):
                 option=control.name,
             ) from None
         return numbers or None
-    if control.none is not None and value <= control.none:
+    if control.none is not None and value < option.low:
         return None
     return value
 

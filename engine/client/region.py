@@ -115,8 +115,8 @@ class Plan:
         if self.read == self.inside:
             return Rect(0, 0, result.width, result.height)
         width, height = min(self._size[0], result.width), min(self._size[1], result.height)
-        x = int(round((self.inside.x - self.read.x) * self._across))
-        y = int(round((self.inside.y - self.read.y) * self._down))
+        x = round((self.inside.x - self.read.x) * self._across)
+        y = round((self.inside.y - self.read.y) * self._down)
         return Rect(min(x, result.width - width), min(y, result.height - height), width, height)
 
     def keep(self, result):

@@ -67,6 +67,13 @@ def test_options_that_may_be_left_out():
     assert made.options["height"] == 300 and "width" not in made.options
 
 
+def test_a_slider_below_its_range_means_not_set():
+    [realism] = [c for c in controls.controls(TASKS["upscale"]) if c.name == "realism"]
+    assert (realism.default, realism.low) == (-0.1, -0.1)
+    assert "realism" not in controls.collect(TASKS["upscale"], {"realism": -0.04}).options
+    assert controls.collect(TASKS["upscale"], {"realism": 0.0}).options["realism"] == 0.0
+
+
 def test_layers_are_kept_apart():
     made = controls.collect(TASKS["colorize"], {"hints": "a layer", "seed": 3})
     assert made.layers == {"hints": "a layer"} and "hints" not in made.options and made.options["seed"] == 3
