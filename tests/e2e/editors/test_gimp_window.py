@@ -65,11 +65,11 @@ def shots(window):
 
 
 @pytest.fixture
-def photo(window):
+def photo(request, window):
     from skimage import data
 
-    pictures = Pictures(window)
-    pictures.new(np.ascontiguousarray(data.camera()[..., None]))
+    pictures, larger = Pictures(window), getattr(request, "param", 1)
+    pictures.new(np.ascontiguousarray(data.camera().repeat(larger, 0).repeat(larger, 1)[..., None]))
     window.do("img.clean_all(); display = Gimp.Display.new(img); Gimp.displays_flush()")
     main = window.screen.focus(MAIN)
     window.screen.do("windowsize", main, *SIZE, "key", "ctrl+l", "sleep", "1")
@@ -127,6 +127,7 @@ def test_from_the_menu_through_the_dialog_and_one_undo(photo, window, shots):
     assert fingerprint(photo) == before
 
 
+@pytest.mark.parametrize("photo", [4], indirect=True)  # work enough that nobody is too late
 def test_cancel_in_the_status_bar(photo, window, shots):
     before = fingerprint(photo)
     choose(window, "upscale", "Upscale")
