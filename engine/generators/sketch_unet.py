@@ -29,7 +29,7 @@ from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon, Ranger
 from engine.nn.perceptual import Features
 from engine.nn.sketch_losses import colour_error, perceived
-from engine.nn.sketch_parts import Z_SIZE, ResBlock, Shuffle, ZBank, ZDecoder, ZEncoder
+from engine.nn.sketch_parts import Z_SIZE, ResBlock, Shuffle, Verdict, ZBank, ZDecoder, ZEncoder
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
 if TYPE_CHECKING:
@@ -69,19 +69,12 @@ CONFIG: dict[str, Any] = {
     "octaves": 2,
     "hints": True,
     "correct": True,
+    "direct": True,
+    "temper": 0.7,
     "encoder": [16, 32, 64, 64],
     "decoder": 64,
 }
-THESIS: dict[str, Any] = {
-    "widths": [64, 128, 256],
-    "deep": 1,
-    "octaves": 1,
-    "hints": False,
-    "correct": False,
-    "encoder": [32, 64, 128, 224],
-    "decoder": 128,
-    "working_size": 256,
-}
+THESIS: dict[str, Any] = {"working_size": 256}  # the constructor's own defaults are the thesis' sizes
 
 
 class Generator(nn.Module):
@@ -89,7 +82,8 @@ class Generator(nn.Module):
 
     widths: channels after the two encoder blocks and in the bottleneck; deep: residual blocks in the bottleneck; octaves:
     how often it halves the size; hints: whether the hint planes are seen; correct: whether the coarse picture of Z is added;
-    encoder, decoder: channels of the Z encoder's blocks and of the Z decoder; working_size: of drawings, 0 for the card's.
+    encoder, decoder: channels of the Z encoder's blocks and of the Z decoder; direct: whether linear layers lead past both;
+    working_size: of drawings, 0 for the card's; temper: the power of the hue's certainty that saturation is multiplied by.
     """
 
     def __init__(
@@ -102,6 +96,8 @@ class Generator(nn.Module):
         encoder: tuple[int, ...] = (32, 64, 128, 224),
         decoder: int = 128,
         working_size: int = 0,
+        direct: bool = False,
+        temper: float = 0.0,
     ) -> None:
         super().__init__()
         if (
@@ -112,9 +108,10 @@ class Generator(nn.Module):
         ):
             raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
         first, second, third = widths
+        self.temper = temper
         self.hints, self.correct, self.multiple, self.working_size = hints, correct, 2 ** (2 + octaves), working_size
         start = 1 + (HINT_PLANES if hints else 0)
-        self.zencoder, self.zdecoder = ZEncoder(tuple(encoder)), ZDecoder(decoder)
+        self.zencoder, self.zdecoder = ZEncoder(tuple(encoder), direct=direct), ZDecoder(decoder, direct)
         self.down1 = nn.Sequential(ResBlock(start, first, 2), ResBlock(first, first))
         self.down2 = nn.Sequential(ResBlock(first + 32, second, 2), ResBlock(second, second))
         self.up1 = nn.Sequential(
@@ -138,7 +135,9 @@ class Generator(nn.Module):
         return self.bank.draw(seed)
 
     def forward(self, sketch: Tensor, hints: Tensor, z: Tensor) -> Tensor:
-        return self.forward_with_extra(sketch, hints, z)[0]
+        made = self.forward_with_extra(sketch, hints, z)[0]
+        certainty = torch.sqrt(made[:, :2].square().sum(1, keepdim=True)).clamp(max=1.0)
+        return torch.cat((made[:, :2], made[:, 2:3] * certainty**self.temper, made[:, 3:]), 1)
 
     def forward_with_extra(self, sketch: Tensor, hints: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and the extra output [N, 4, 8, 8], the Z decoder's coarse picture."""
@@ -174,30 +173,21 @@ def _painted(generator: Any, sketch: Tensor, hints: Tensor, reference: Tensor) -
     return hsv.hxhysv_to_rgb(generator(sketch, hints, generator.encode(reference)).float())
 
 
-class Discriminator(nn.Module):
+class Discriminator(Verdict):
     """XYV [N, 3, H, W] -> one logit [N, 1] a picture, above 0 for real ones. 3.2 M parameters in the thesis' size."""
 
     def __init__(self, widths: tuple[int, ...] = (64, 128, 256, 352)) -> None:
-        super().__init__()
-        blocks: list[nn.Module] = []
-        inside = 3
-        for width in widths:
-            blocks.append(ResBlock(inside, width, 2))
-            inside = width
-        self.blocks = nn.Sequential(*blocks)
-        self.linear = nn.Linear(inside, 1)
-
-    def forward(self, xyv: Tensor) -> Tensor:
-        return self.linear(self.blocks(xyv).mean((2, 3)))
+        super().__init__(3, widths)
 
 
 # ---- training ------------------------------------------------------------------------------------------------------
 
 
 class Recipe(BaseRecipe):
-    """Phase "mse": MSE(y) + MSE(extra); "perceptual": 4 * MSE(y) + 2 * MSE(extra) + a perceptual loss (with `features`).
+    """Phase "z": MSE(extra) alone, on references alone, which costs little: what Z means is known before the U-Net learns to
+    use it (ours). "mse": MSE(y) + MSE(extra); "perceptual": 4 * MSE(y) + 2 * MSE(extra) + a perceptual loss (with `features`).
 
-    NoGAN (Antic 2018) has its three phases: those two train the generator alone, "judge" the discriminator alone, "gan" both
+    NoGAN (Antic 2018) has its three phases: those train the generator alone, "judge" the discriminator alone, "gan" both
     (lambda 0.003); the last two have no share by default, as in the thesis' published model. Sketches, references and hints
     are made of the pictures (engine/imaging/sketch.py, references.py). Ours, and 0 or False for the thesis' way: `chroma`
     adds the error of the colours as they are seen, in which a wrong hue of a grey counts nothing; `under_lines` takes the
@@ -211,7 +201,8 @@ class Recipe(BaseRecipe):
         "rate": 3e-3,  # the thesis' peak (Ranger); Adam's for what Muon does not train
         "muon_rate": 0.02,
         "later": 0.4,  # the rates' factor from the perceptual phase on
-        "perceptual": 0.25,  # share of the training
+        "z": 0.2,  # shares of the training
+        "perceptual": 0.2,
         "judge": 0.0,
         "gan": 0.0,
         "features": "",  # path of a feature network; "": the perceptual phase has its mean squares alone
@@ -234,18 +225,21 @@ class Recipe(BaseRecipe):
         assert isinstance(generator, Generator)
         self.net: Generator = generator
         self.discriminator = Discriminator() if self.options["judge"] + self.options["gan"] > 0 else None
+        self._phase = ""
         self.features = Features(self.options["features"]) if self.options["features"] else None
 
     def phases(self) -> tuple[Phase, ...]:
-        later = {name: self.options[name] for name in ("perceptual", "judge", "gan")}
-        every = (Phase("mse", 1 - sum(later.values())), *(Phase(name, share) for name, share in later.items()))
-        return tuple(phase for phase in every if phase.share > 0)
+        share = {name: self.options[name] for name in ("z", "perceptual", "judge", "gan")}
+        share["mse"] = 1 - sum(share.values())
+        order = ("z", "mse", "perceptual", "judge", "gan")
+        return tuple(Phase(name, share[name]) for name in order if share[name] > 0)
 
     def nets(self) -> dict[str, nn.Module]:
         return super().nets() | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
 
     def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
-        factor = 1.0 if phase.name == "mse" else self.options["later"]
+        self._phase = phase.name  # the loop asks when a phase begins, before the phase's first batch
+        factor = 1.0 if phase.name in ("z", "mse") else self.options["later"]
         rate, muon_rate = self.options["rate"] * factor, self.options["muon_rate"] * factor
         if self.options["optimizer"] == "ranger":
             return {name: Ranger(net.parameters(), rate) for name, net in self.nets().items()}
@@ -254,7 +248,8 @@ class Recipe(BaseRecipe):
 
     def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
         """Squares of the pictures at twice the training size, turned and lit; sketches are drawn there, then all made small."""
-        side, options = self.options["size"], self.options
+        side, options = self.options["size"] // (2 if self._phase == "z" else 1), self.options
+        size = 3 * size if self._phase == "z" else size
         crop = torch.randint(self.crop * 3 // 4, self.crop + 1, (), generator=rng)
         rgb = store.crops(size, int(crop), rng).float() / 255
         rgb = F.interpolate(rgb, (2 * side, 2 * side), mode="bilinear", align_corners=False, antialias=True)
@@ -264,6 +259,8 @@ class Recipe(BaseRecipe):
     def examples(self, rgb: Tensor, rng: torch.Generator) -> Batch:
         """A batch from pictures [N, 3, 2 * size, 2 * size] in [0, 1]."""
         o = self.options
+        if self._phase == "z":
+            return references.palette_lesson(rgb, rng)
         made = references.lesson(rgb, rng, o["own"], o["displaced"], o["foreign"], o["hinted"], o["under_lines"])
         return {k: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in made.items()}
 
@@ -273,11 +270,15 @@ class Recipe(BaseRecipe):
                 made = self.net(batch["sketch"], batch["hints"], self.net.encode(batch["reference"]))
             return self._judge(made, batch["truth"], update)
         z = self.net.encode(batch["reference"])
+        weights = self.options["hue_floor"], self.options["chroma"]
+        if moment.phase.name == "z":
+            coarse = colour_error(_in_range(self.net.zdecoder(z)[:, :4]), batch["coarse"], *weights)
+            update("generator", coarse)
+            return {"extra": coarse.detach()}
         made, extra = self.net.forward_with_extra(batch["sketch"], batch["hints"], z)
         self.net.bank.remember(z.detach()[batch["own"]])
         scalars = self._judge(made.detach(), batch["truth"], update) if moment.phase.name == "gan" else {}
         with torch.autocast(made.device.type, enabled=False):
-            weights = self.options["hue_floor"], self.options["chroma"]
             pixels = colour_error(made, hsv.rgb_to_hxhysv(batch["truth"]), *weights)
             coarse = colour_error(extra, batch["coarse"], *weights)
         loss = pixels + coarse if moment.phase.name == "mse" else 4 * pixels + 2 * coarse

@@ -168,6 +168,12 @@ def lesson(
     }
 
 
+def palette_lesson(rgb: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    """What a Z encoder learns from, of pictures [N, 3, h, w] in [0, 1]: "reference" and "coarse", as in lesson(), all own."""
+    xyv = hsv.rgb_to_xyv(rgb)
+    return {"reference": rough(xyv, rng), "coarse": hsv.hsv_to_hxhysv(hsv.xyv_to_hsv(F.adaptive_avg_pool2d(xyv, 8)))}
+
+
 def examined(
     paint: Callable[[Tensor, Tensor, Tensor], Tensor], picture: Tensor, side: int, rng: torch.Generator
 ) -> dict[str, float]:

@@ -78,9 +78,12 @@ class ZEncoder(nn.Module):
     """Reference [N, 4, H, W] (X, Y, V and where it is set, 0..1) of any size -> Z [N, 64, 1, 1] in (-1, 1).
 
     Resized to 96x96, HueDropout, positions, residual blocks of stride 2 with `widths` channels, a linear layer, tanh.
+    direct: a second linear layer, past the blocks, from the colours of 8x8 areas: it learns within minutes what a palette is.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 128), chance: float = 0.25) -> None:
+    def __init__(
+        self, widths: tuple[int, ...] = (32, 64, 128, 128), chance: float = 0.25, direct: bool = False
+    ) -> None:
         super().__init__()
         self.dropout = HueDropout(chance)
         blocks: list[nn.Module] = []
@@ -96,6 +99,7 @@ class ZEncoder(nn.Module):
         # ends, where nothing is learnt any more.
         self.scale = 2 / features**0.5
         nn.init.normal_(self.linear.weight, 0.0, 0.25)
+        self.direct = nn.Linear(4 * 8 * 8, Z_SIZE) if direct else None
 
     def forward(self, reference: Tensor) -> Tensor:
         mask = reference[:, 3:4].clamp(0, 1)
@@ -111,14 +115,23 @@ class ZEncoder(nn.Module):
         seen = self.dropout(torch.cat((seen, mask), 1))
         where = positions(*size, seen).expand(seen.shape[0], -1, -1, -1)
         x = self.blocks(torch.cat((seen, where), 1))
-        return torch.tanh(self.linear(x.flatten(1) * self.scale).float())[:, :, None, None]
+        z = self.linear(x.flatten(1) * self.scale)
+        if self.direct is not None:
+            z = z + self.direct(
+                F.adaptive_avg_pool2d(torch.cat((seen[:, :3] * seen[:, 3:], seen[:, 3:]), 1), 8).flatten(1)
+            )
+        return torch.tanh(z.float())[:, :, None, None]
 
 
 class ZDecoder(nn.Module):
-    """Z [N, 64, 1, 1] -> [N, 32, 8, 8]; its first 4 channels are the extra output, a coarse picture in HxHySV."""
+    """Z [N, 64, 1, 1] -> [N, 32, 8, 8]; its first 4 channels are the extra output, a coarse picture in HxHySV.
 
-    def __init__(self, width: int = 128) -> None:
+    direct: a linear layer past the blocks adds to those four.
+    """
+
+    def __init__(self, width: int = 128, direct: bool = False) -> None:
         super().__init__()
+        self.direct = nn.Linear(Z_SIZE, 4 * 8 * 8) if direct else None
         self.width = width
         self.linear = nn.Linear(Z_SIZE, width * 4)
         self.blocks = nn.Sequential(ResBlock(width, width), Shuffle(width, width), ResBlock(width, width))
@@ -127,7 +140,24 @@ class ZDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         x = F.celu(self.linear(z.flatten(1))).view(-1, self.width, 2, 2)
-        return self.out(self.up(self.blocks(x)))
+        made: Tensor = self.out(self.up(self.blocks(x)))
+        if self.direct is None:
+            return made
+        return torch.cat((made[:, :4] + self.direct(z.flatten(1)).view(-1, 4, 8, 8), made[:, 4:]), 1)
+
+
+class Verdict(nn.Module):
+    """[N, inside, H, W] -> one logit [N, 1] a picture: residual blocks of stride 2 with `widths` channels, mean, linear."""
+
+    def __init__(self, inside: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        sizes = (inside, *widths)
+        self.blocks = nn.Sequential(*[ResBlock(sizes[i], sizes[i + 1], 2) for i in range(len(widths))])
+        self.linear = nn.Linear(sizes[-1], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logit: Tensor = self.linear(self.blocks(x).mean((2, 3)))
+        return logit
 
 
 class ZBank(nn.Module):

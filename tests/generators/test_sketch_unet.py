@@ -11,7 +11,15 @@ from engine.nn.optim import Ranger
 from engine.nn.sketch_parts import HueDropout, ResBlock, ZBank, ZDecoder, ZEncoder, positions
 from engine.train.recipe import Moment, Phase
 
-SMALL = {"widths": (12, 16, 32), "deep": 1, "octaves": 1, "hints": True, "correct": True, "encoder": (8, 16, 16), "decoder": 16}
+SMALL = {
+    "widths": (12, 16, 32),
+    "deep": 1,
+    "octaves": 1,
+    "hints": True,
+    "correct": True,
+    "encoder": (8, 16, 16),
+    "decoder": 16,
+}
 
 
 def parameters(net):
@@ -198,6 +206,7 @@ def test_one_batch_is_learnt_by_heart():
         "displaced": 0.0,
         "foreign": 0.0,
         "hinted": 0.0,
+        "z": 0.0,
         "perceptual": 0.0,
         "under_lines": False,
     }
@@ -216,7 +225,7 @@ def test_every_phase_of_nogan_trains_what_it_should():
     recipe = sketch_unet.Recipe(sketch_unet.Generator(**SMALL).train(), options)
     recipe.discriminator = sketch_unet.Discriminator((8, 8))
     batch = lesson(recipe)
-    wanted = {"mse": ["generator"], "perceptual": ["generator"], "judge": ["discriminator"]}
+    wanted = {"z": ["generator"], "mse": ["generator"], "perceptual": ["generator"], "judge": ["discriminator"]}
     for phase in recipe.phases():
         seen = []
         scalars = recipe.step(batch, make_update(recipe, phase, seen), Moment(phase, 0, 0.0, 0.0))
@@ -224,14 +233,42 @@ def test_every_phase_of_nogan_trains_what_it_should():
         assert all(v.isfinite() for v in scalars.values())
         if phase.name in ("judge", "gan"):
             assert sum(float(v) for k, v in scalars.items() if k.startswith("confusion/")) == 6
-    assert [p.name for p in recipe.phases()] == ["mse", "perceptual", "judge", "gan"]
+    assert [p.name for p in recipe.phases()] == ["z", "mse", "perceptual", "judge", "gan"]
     assert recipe.options["lambda"] == 0.003
 
 
 def test_the_published_model_is_trained_without_a_discriminator():
     recipe = sketch_unet.Recipe(sketch_unet.Generator(**SMALL))
     assert set(recipe.nets()) == {"generator"}
-    assert [p.name for p in recipe.phases()] == ["mse", "perceptual"]
+    assert [p.name for p in recipe.phases()] == ["z", "mse", "perceptual"]
+
+
+def test_z_learns_alone_first():
+    """The phase "z" trains the Z encoder and decoder on references alone: the U-Net stays as it is."""
+    torch.manual_seed(0)
+    recipe = sketch_unet.Recipe(sketch_unet.Generator(**SMALL, direct=True).train(), {"size": 32})
+    phase = recipe.phases()[0]
+    update = make_update(recipe, phase)
+    batch = lesson(recipe)
+    assert set(batch) == {"reference", "coarse"}
+    before = {name: p.clone() for name, p in recipe.net.named_parameters()}
+    losses = [float(recipe.step(batch, update, Moment(phase, n, 0.0, 0.0))["extra"]) for n in range(40)]
+    assert losses[-1] < 0.5 * losses[0]
+    changed = {name.split(".")[0] for name, p in recipe.net.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == {"zencoder", "zdecoder"}
+
+
+def test_saturation_follows_the_certainty_of_the_hue():
+    """temper: a hue whose direction is half as long as it could be has, at power 1, half the saturation."""
+    torch.manual_seed(0)
+    plain = sketch_unet.Generator(**SMALL).eval()
+    tempered = sketch_unet.Generator(**SMALL, temper=1.0).eval()
+    tempered.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        one, other = plain(*inputs()), tempered(*inputs())
+    length = one[:, :2].norm(dim=1)
+    assert torch.allclose(other[:, 2], one[:, 2] * length.clamp(max=1), atol=1e-6)
+    assert torch.equal(other[:, :2], one[:, :2]) and torch.equal(other[:, 3], one[:, 3])
 
 
 def test_a_sheet_has_sketch_reference_result_and_truth():
