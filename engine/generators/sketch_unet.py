@@ -9,8 +9,7 @@ Where `CONFIG`, the compact flagship for CPUs, and our recipe differ from the th
 * hint planes at full resolution: the artist's dots and strokes, and the colour of the nearest hint that is reached without
   crossing lines (engine/imaging/spread.py), since users expect a dot to be obeyed where it lies; a fifth output says how
   far to take that colour; and the output is a correction of Z's coarse picture, so that Z counts from the first step on;
-* fewer channels, and a bottleneck one octave deeper, which sees more of the picture;
-* a reference may be absent, and the colours of a seed come from a bank of the training pictures' Zs.
+* fewer channels, a bottleneck one octave deeper; a reference may be absent, and seeds draw from a bank of pictures' Zs.
 """
 
 from __future__ import annotations
@@ -62,8 +61,7 @@ CARD = Card(
     working_size=128,
 )
 
-# The compact flagship. Weights files carry their own config.
-CONFIG: dict[str, Any] = {
+CONFIG: dict[str, Any] = {  # the compact flagship; weights files carry their own
     "widths": [20, 56, 144],
     "deep": 2,
     "octaves": 2,
@@ -108,8 +106,8 @@ class Generator(nn.Module):
         ):
             raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
         first, second, third = widths
-        self.temper = temper
         self.hints, self.correct, self.multiple, self.working_size = hints, correct, 2 ** (2 + octaves), working_size
+        self.temper = temper
         start = 1 + (HINT_PLANES if hints else 0)
         self.zencoder, self.zdecoder = ZEncoder(tuple(encoder), direct=direct), ZDecoder(decoder, direct)
         self.down1 = nn.Sequential(ResBlock(start, first, 2), ResBlock(first, first))
@@ -131,7 +129,7 @@ class Generator(nn.Module):
         return self.zencoder.forward(reference)
 
     def imagine(self, seed: int) -> Tensor:
-        """Z [1, 64, 1, 1] for a seed: a mixture of two of the training pictures' Zs; the seed alone decides."""
+        """Z [1, 64, 1, 1] for a seed, as ZBank.draw() says."""
         return self.bank.draw(seed)
 
     def forward(self, sketch: Tensor, hints: Tensor, z: Tensor) -> Tensor:
@@ -169,7 +167,6 @@ def _in_range(x: Tensor) -> Tensor:
 
 
 def _painted(generator: Any, sketch: Tensor, hints: Tensor, reference: Tensor) -> Tensor:
-    """RGB [N, 3, H, W] by a reference."""
     return hsv.hxhysv_to_rgb(generator(sketch, hints, generator.encode(reference)).float())
 
 
@@ -229,10 +226,9 @@ class Recipe(BaseRecipe):
         self.features = Features(self.options["features"]) if self.options["features"] else None
 
     def phases(self) -> tuple[Phase, ...]:
-        share = {name: self.options[name] for name in ("z", "perceptual", "judge", "gan")}
+        share = {name: self.options.get(name, 0.0) for name in ("z", "mse", "perceptual", "judge", "gan")}
         share["mse"] = 1 - sum(share.values())
-        order = ("z", "mse", "perceptual", "judge", "gan")
-        return tuple(Phase(name, share[name]) for name in order if share[name] > 0)
+        return tuple(Phase(name, part) for name, part in share.items() if part > 0)
 
     def nets(self) -> dict[str, nn.Module]:
         return super().nets() | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
@@ -256,12 +252,18 @@ class Recipe(BaseRecipe):
         rgb = references.lit(references.turned(rgb, rng, options["rotate"], options["warp"]), rng, options["light"])
         return self.examples(rgb, rng)
 
+    def shown(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
+        """Whole lessons in the phase "z" too."""
+        phase, self._phase = self._phase, ""
+        made, self._phase = self.batch(store, size, rng), phase
+        return made
+
     def examples(self, rgb: Tensor, rng: torch.Generator) -> Batch:
         """A batch from pictures [N, 3, 2 * size, 2 * size] in [0, 1]."""
-        o = self.options
         if self._phase == "z":
             return references.palette_lesson(rgb, rng)
-        made = references.lesson(rgb, rng, o["own"], o["displaced"], o["foreign"], o["hinted"], o["under_lines"])
+        shares = (self.options[name] for name in ("own", "displaced", "foreign", "hinted", "under_lines"))
+        made = references.lesson(rgb, rng, *shares)
         return {k: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in made.items()}
 
     def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
@@ -308,7 +310,7 @@ class Recipe(BaseRecipe):
         lines, painted, reference = batch["sketch"], batch["hints"][:, :4], batch["reference"]
         made = _painted(generator, lines, batch["hints"], reference)
         dotted = torch.lerp(lines.expand(-1, 3, -1, -1), hsv.xyv_to_rgb(painted[:, :3]), painted[:, 3:4])
-        shown = torch.lerp(torch.ones_like(reference[:, :3]), hsv.xyv_to_rgb(reference[:, :3]), reference[:, 3:4])
+        shown = 1 - (1 - hsv.xyv_to_rgb(reference[:, :3])) * reference[:, 3:4]
         return torch.cat((dotted, F.interpolate(shown, made.shape[-2:]), made * lines, batch["truth"] * lines), 3)
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:

@@ -24,6 +24,7 @@ from engine.tasks import convert
 from engine.tasks.base import Picture, Reporter, TaskResult
 from engine.tasks.working import bands, check_hints, computed, reduced, reduced_size
 
+SEED_SHARE = 0.3  # what a seed decides of Z where there are hints
 REFERENCE_SIZE = 256  # longest side, in pixels, at which a reference is read: its encoder sees fewer
 
 
@@ -38,8 +39,8 @@ def run(
     """Colour the line drawing `source`; transparent parts of it count as paper. One result for each seed.
 
     reference: colours roughly in place, of any size; what is transparent in it says nothing. hints: as large as the source,
-    with alpha: the colours wanted where alpha is above 0. values["z"] replaces the reference's Z; without either, the seed
-    chooses the colours. info["z"] holds the 64 numbers that each result was made with, so that it can be made again by them.
+    with alpha: the colours wanted where alpha is above 0. values["z"] replaces the reference's Z; without either, hints and
+    seed choose the colours. info["z"] holds the 64 numbers that each result was made with, so that it can be made again by them.
     Raises the errors of convert.check, HintsSize and HintsInvalid.
     """
     convert.check(source)
@@ -53,7 +54,7 @@ def run(
         model = models.get("sketch", values["generator"])
     with reporter.phase("read"):
         drawing = _Drawing(source, hints, model)
-        zs = _zs(model, values["z"], reference, seeds)
+        zs = _zs(model, values["z"], reference, drawing, seeds)
     pictures = []
     for z in zs:
         with reporter.phase("net"):
@@ -69,8 +70,13 @@ def run(
     return TaskResult(pictures, info)
 
 
-def _zs(model: Model, given: list[float] | None, reference: Picture | None, seeds: list[int]) -> list[list[float]]:
-    """The Z of each result as numbers of four decimals: what info says is exactly what was used."""
+def _zs(
+    model: Model, given: list[float] | None, reference: Picture | None, drawing: _Drawing, seeds: list[int]
+) -> list[list[float]]:
+    """The Z of each result as numbers of four decimals: what info says is exactly what was used.
+
+    Hints without a reference say most of Z, as a sparse reference would; the rest is the seed's.
+    """
 
     def numbers(z: Tensor) -> list[float]:
         return [round(float(v), 4) for v in z.flatten()]
@@ -81,7 +87,11 @@ def _zs(model: Model, given: list[float] | None, reference: Picture | None, seed
     with torch.inference_mode():
         if reference is not None:
             return [numbers(network.encode(_planes(reference).to(model.device)))] * len(seeds)
-        return [numbers(network.imagine(seed)) for seed in seeds]
+        imagined = [network.imagine(seed) for seed in seeds]
+        if drawing.hinted:
+            hinted = network.encode(drawing.hints[:, :4].to(model.device)).cpu()
+            imagined = [torch.lerp(hinted, z.cpu(), SEED_SHARE) for z in imagined]
+        return [numbers(z) for z in imagined]
 
 
 def _planes(reference: Picture) -> Tensor:
@@ -107,6 +117,7 @@ class _Drawing:
         guide_size = max(model.working_size, min(GUIDE_SIZE, source.width, source.height))
         self.guide = _ink(source, *reduced_size(source, guide_size))
         self.lines = 1 - _ink(source, self.height, self.width)
+        self.hinted = hints is not None
         planes = torch.zeros(1, 4, self.height, self.width)
         if hints is not None:
             rgb = convert.encoded(hints.array, hints.linear).clamp(0, 1)

@@ -184,7 +184,7 @@ class Loop:
 
     def run(self) -> nn.Module:
         """Train to the plan's end or to Ctrl-C; returns the EMA generator, in eval mode. Raises Diverged."""
-        fixed = self.recipe.batch(self.store, SHEET, torch.Generator().manual_seed(1234))
+        fixed = self.recipe.shown(self.store, SHEET, torch.Generator().manual_seed(1234))
         try:
             with self._interruptible():
                 self._train(fixed)

@@ -90,6 +90,10 @@ class BaseRecipe(ABC):
     def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
         """`size` examples made from the store, on its device. All randomness comes from rng (a CPU generator)."""
 
+    def shown(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
+        """The fixed examples that sheet() gets; to be overridden where batches differ from phase to phase."""
+        return self.batch(store, size, rng)
+
     @abstractmethod
     def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         """One training step: compute losses and call update(net, loss) once or more. Runs under the loop's autocast.

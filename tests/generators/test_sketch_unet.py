@@ -251,6 +251,9 @@ def test_z_learns_alone_first():
     update = make_update(recipe, phase)
     batch = lesson(recipe)
     assert set(batch) == {"reference", "coarse"}
+    store = type("Store", (), {"crops": lambda self, n, side, rng: torch.zeros(n, 3, side, side, dtype=torch.uint8)})()
+    shown = recipe.shown(store, 2, torch.Generator().manual_seed(0))
+    assert recipe.sheet(recipe.net, shown).shape == (2, 3, 32, 128)  # sheets show whole lessons in every phase
     before = {name: p.clone() for name, p in recipe.net.named_parameters()}
     losses = [float(recipe.step(batch, update, Moment(phase, n, 0.0, 0.0))["extra"]) for n in range(40)]
     assert losses[-1] < 0.5 * losses[0]
