@@ -40,7 +40,7 @@ def run(
 
     reference: colours roughly in place, of any size; what is transparent in it says nothing. hints: as large as the source,
     with alpha: the colours wanted where alpha is above 0. values["z"] replaces the reference's Z; without either, hints and
-    seed choose the colours. info["z"] holds the 64 numbers that each result was made with, so that it can be made again by them.
+    seed choose the colours. info["z"] holds the 64 numbers behind each result, by which it can be made again.
     Raises the errors of convert.check, HintsSize and HintsInvalid.
     """
     convert.check(source)
