@@ -180,7 +180,8 @@ def test_other_colour_models_are_refused_with_the_remedy(krita):
     """)
     krita.wait("app.activeDocument() == doc and doc.activeNode() is not None")
     krita.run("colorize")
-    assert krita.error() == "input.mode" and "CMYK" in krita.ask("panel.status.text()")
+    krita.wait("'CMYK' in panel.status.text()")
+    assert krita.error() == "input.mode"
 
 
 def test_vector_layers_and_masked_layers_are_read_as_they_look(krita):
