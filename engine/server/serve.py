@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import logging.handlers
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -14,10 +13,8 @@ from types import FrameType
 from engine import __version__, paths
 from engine.server import instance
 from engine.server.broker import Broker
+from engine.server.log import FILE, logging_to
 from engine.server.settings import Settings
-
-LOG = "engine.log"
-LOG_BYTES, LOG_KEPT = 1_000_000, 3
 
 
 def serve(settings: Settings, log: Path | None = None, say: Callable[[str], None] = print) -> int:
@@ -31,7 +28,7 @@ def serve(settings: Settings, log: Path | None = None, say: Callable[[str], None
             other = instance.running()
             say(f"Pincel's engine already runs (process {other.pid}, {other.endpoint}); it will be used.")
             return 0
-        with _log(log or paths.log_folder() / LOG):
+        with logging_to(log or paths.log_folder() / FILE):
             broker = Broker(settings)
             with (
                 _signals(broker) as wake,
@@ -43,28 +40,6 @@ def serve(settings: Settings, log: Path | None = None, say: Callable[[str], None
                 broker.run(wake)
     say("The engine ended.")
     return 0
-
-
-@contextlib.contextmanager
-def _log(path: Path) -> Iterator[None]:
-    """The log, rotated; on standard error where its folder cannot be written."""
-    handler: logging.Handler
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_KEPT, encoding="utf-8")
-    except OSError:
-        handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("pincel")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.info("the engine ended")
-        logger.removeHandler(handler)
-        handler.close()
 
 
 @contextlib.contextmanager

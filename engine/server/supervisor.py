@@ -200,4 +200,8 @@ def _log_output(stream: IO[bytes], pid: int) -> None:
     """What a worker says, a crash's last words too, goes into the engine's log: one writer, so it can be rotated."""
     with stream:
         for line in stream:
-            log.info("worker %d: %s", pid, line.decode("utf-8", "replace").rstrip())
+            text = line.decode("utf-8", "replace").rstrip()
+            level, _, rest = text.partition(" ")  # as the worker's own logging begins its lines
+            if level not in ("WARNING", "ERROR", "CRITICAL"):
+                level, rest = "INFO", text
+            log.log(getattr(logging, level), "%s", rest, extra={"worker": pid})

@@ -39,7 +39,7 @@ def run(source, values, models, reporter, mask=None):
     if values["does"] == "memory":
         raise MemoryError
     if values["does"] == "chatter":
-        print("the fake task was here", flush=True)
+        print("the fake task was here", source.array.ravel().tolist(), bytes(source.array), flush=True)
     reporter.plan = {"steps": 1}
     with reporter.phase("steps", values["steps"]) as done:
         for step in range(values["steps"]):

@@ -27,7 +27,7 @@ def shared(tmp_path_factory):
     yield engine
     status, _, err = engine.finish()
     assert (status, err) == (0, "")
-    assert "ERROR pincel" not in engine.log(), "a fault in the broker"
+    assert engine.faults() == [], "a fault in the broker"
 
 
 @pytest.fixture

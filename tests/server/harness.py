@@ -14,6 +14,7 @@ import zmq
 
 from engine.client import connection, protocol
 from engine.client.pixels import Pixels
+from engine.server import log
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_ENGINE = ROOT / "tests/fakes/engine_with_fake_task.py"
@@ -76,6 +77,11 @@ class EngineProcess:
 
     def log(self):
         return (self.folder / "home/logs/engine.log").read_text()
+
+    def faults(self):
+        """The errors that the broker itself logged: those of workers are not its own."""
+        lines = log.read(self.folder / "home/logs/engine.log")
+        return [line for line in lines if line["level"] in ("ERROR", "CRITICAL") and line["part"] != "worker"]
 
     def client(self, hello=True):
         client = Client(self.connection())

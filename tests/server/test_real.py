@@ -18,7 +18,7 @@ def real(tmp_path_factory):
     engine = EngineProcess(tmp_path_factory.mktemp("real"), real=True)
     yield engine
     assert engine.finish()[0] == 0
-    assert "ERROR pincel" not in engine.log()
+    assert engine.faults() == []
 
 
 @pytest.fixture(scope="module")
