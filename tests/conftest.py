@@ -76,6 +76,20 @@ def make_tiny_weights(folder: Path) -> None:
         weights.write(folder / f"{name}.safetensors", network, header)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests said with `say`: figures that belong into a log even of a run in which all passed."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, said in report.user_properties:
+            if name == "said" and report.when == "call":
+                terminalreporter.write_line(said)
+
+
+@pytest.fixture
+def say(record_property):
+    """say(text): a line for the end of the whole run's output."""
+    return lambda text: record_property("said", text)
+
+
 @pytest.fixture
 def tiny_folder() -> Path:
     """The folder of the tiny networks' weights files."""
