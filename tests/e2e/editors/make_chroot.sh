@@ -22,8 +22,9 @@ Acquire::Languages "none";
 APT::Install-Recommends "false";
 C
 rm -rf "$DIR" "$DIR.part"
-mmdebstrap --quiet --mode=root --variant=apt --format=directory --aptopt="$SETTINGS" --keyring="$KEY" \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-    --dpkgopt='path-exclude=/usr/share/locale/*' --include="${PACKAGES// /,}" \
+# No page is flushed to the disk for what can be made again; no documentation, no translations.
+mmdebstrap --quiet --mode=root --variant=essential --format=directory --aptopt="$SETTINGS" --keyring="$KEY" \
+    --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' --include="${PACKAGES// /,}" \
     "$SUITE" "$DIR.part" "deb [signed-by=$KEY] $MIRROR $SUITE main"
 mv "$DIR.part" "$DIR" # whole or not at all

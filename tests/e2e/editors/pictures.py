@@ -34,6 +34,16 @@ l = layer(img, {width}, {height}, T.{TYPES[channels]}_IMAGE, g, {at}, "photo")
 put(l, {str(path)!r}, "{FORMATS[channels]} {BABL[array.dtype.name]}")
 """)
 
+    def add(self, variable: str, array: np.ndarray, name: str, at=(0, 0)) -> None:
+        """A new topmost layer of `img`, a variable in GIMP, that holds the array u8 [H, W, C]."""
+        height, width, channels = array.shape
+        path = self.gimp.folder / "in.raw"
+        path.write_bytes(array.tobytes())
+        self.gimp.do(f"""
+{variable} = layer(img, {width}, {height}, T.{TYPES[channels]}_IMAGE, None, {at}, {name!r})
+put({variable}, {str(path)!r}, "{FORMATS[channels]} u8")
+""")
+
     def run(self, task: str, layers: str = "[l]", **given: object) -> list[str]:
         """[status, error] of a procedure on `img`; values that are names of Python in GIMP begin with "="."""
         words = [f"{k}={v[1:]}" if isinstance(v, str) and v[:1] == "=" else f"{k}={v!r}" for k, v in given.items()]
