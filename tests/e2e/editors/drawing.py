@@ -54,9 +54,11 @@ def line_art(size: tuple[int, int] = SIZE) -> np.ndarray:
         line([*points, points[0], points[1]])
 
     def round_shape(x, y, rx, ry, bumps=0, depth=0.0):
-        angles = [math.radians(a) for a in range(0, 360, 3)]
-        wave = [1 - depth * (1 - abs(math.sin(bumps * a / 2))) for a in angles]
-        shape([(x + rx * w * math.cos(a), y + ry * w * math.sin(a)) for a, w in zip(angles, wave)])
+        points = []
+        for angle in (math.radians(a) for a in range(0, 360, 3)):
+            out = 1 - depth * (1 - abs(math.sin(bumps * angle / 2)))
+            points.append((x + rx * out * math.cos(angle), y + ry * out * math.sin(angle)))
+        shape(points)
 
     def curve(height, swing, length, begin, x0=-8, x1=488):
         return [(x, height - swing * math.sin(x / length + begin)) for x in range(x0, x1, 4)]
