@@ -4,11 +4,10 @@ import secrets
 import time
 
 from .catalogue import from_dict
-from .connection import find
+from .connection import find, mismatch
 from .errors import EngineNotAnswering, EngineNotRunning, PincelError, ProtocolMismatch
 from .launcher import Starting
 from .protocol import FROM_ENGINE, VERSION, Numbering, unpack
-from .zmtp import Dealer
 
 HELLO_SECONDS = 5.0
 TIMEOUT = 30.0
@@ -17,25 +16,27 @@ RESULT_MAX = 2**35
 
 
 class Link:
-    """An open connection: its Dealer, the Numbering of its session, the engine's welcome, and how to make it again."""
+    """An open connection: its Dealer, the Numbering of its session, the engine's welcome, and `again`: what Connecting
+    needs to make it again."""
 
-    def __init__(self, dealer, numbering, welcome, connection, program, environ):
+    def __init__(self, dealer, numbering, welcome, connection, again):
         self.dealer, self.numbering, self.welcome = dealer, numbering, welcome
-        self.connection, self.program, self.environ = connection, program, environ
+        self.connection, self.again = connection, again
 
 
 class Connecting:
     """Call step() until it gives a Link, for Session(link).
 
     program: (name, version) of the caller. start: start an engine where none runs. timeout: seconds for it all.
-    environ: instead of os.environ, says where the connection file is looked for.
+    environ: instead of os.environ, says where the connection file is looked for. at: a Connection that is used instead of
+    any file.
     """
 
-    def __init__(self, program, start=False, timeout=TIMEOUT, environ=None):
-        self.program, self.environ = program, environ
+    def __init__(self, program, start=False, timeout=TIMEOUT, environ=None, at=None):
+        self.program, self.environ, self._at = program, environ, at
         self._start, self._starting = start, None
         self._end = time.monotonic() + timeout
-        self._left = find(environ)[0]
+        self._left = self._find()[0]
         self._tried, self._error = set(), None
         self._dealer = self._connection = None
 
@@ -61,6 +62,9 @@ class Connecting:
         if self._dealer is not None:
             self._dealer.close()
 
+    def _find(self):
+        return find(self.environ) if self._at is None else ([self._at], {})
+
     def _next(self, end):
         """Turn to the next connection file. Without one: start an engine and wait for its file, or raise."""
         late = time.monotonic() > self._end
@@ -75,17 +79,14 @@ class Connecting:
         elif self._start and not late:
             self._starting = Starting(self.environ)
         else:
-            found, reasons = find(self.environ)  # it may have ended meanwhile, as an engine that was stopped does
+            found, reasons = self._find()  # it may have ended meanwhile, as an engine that was stopped does
             if self._error is not None and found:
                 raise self._error
             raise EngineNotRunning("No engine is running.", reasons=reasons)
 
     def _hello(self, connection):
-        if connection.protocol != VERSION:
-            raise ProtocolMismatch(
-                "The running engine (%s) speaks protocol %s, this client %d."
-                % (connection.version, connection.protocol, VERSION)
-            )
+        if VERSION not in connection.speaks:
+            raise mismatch(VERSION, connection.protocol, connection.version)
         self._tried.add(connection.key)
         self._connection, self._nonce = connection, secrets.token_hex(16)
         self._until = min(self._end, time.monotonic() + HELLO_SECONDS)
@@ -95,7 +96,7 @@ class Connecting:
             "hello", "hello", protocol=VERSION, nonce=self._nonce, client={"name": name, "version": version}
         )
         try:
-            self._dealer = Dealer(connection.endpoint, RESULT_MAX)
+            self._dealer = connection.dial(RESULT_MAX)
             self._dealer.send(hello)
         except PincelError as error:
             self._failed(error)
@@ -107,7 +108,7 @@ class Connecting:
             if parts is None:
                 if time.monotonic() < self._until:
                     return None
-                raise EngineNotAnswering("The engine (process %d) does not answer." % self._connection.pid)
+                raise EngineNotAnswering("The engine at %s does not answer." % self._connection.endpoint)
             message = unpack(self._connection.key, parts, FROM_ENGINE, RESULT_MAX)
         except ProtocolMismatch:
             self.close()
@@ -124,7 +125,8 @@ class Connecting:
         self._numbering.session = message.session
         self._numbering.accept(message)
         dealer, self._dealer = self._dealer, None
-        return Link(dealer, self._numbering, message.header, self._connection, self.program, self.environ)
+        again = {"program": self.program, "environ": self.environ, "at": self._at}
+        return Link(dealer, self._numbering, message.header, self._connection, again)
 
     def _failed(self, error):
         """This connection file leads nowhere; the first reason that is more than silence is what the user is told."""

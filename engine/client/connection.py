@@ -12,21 +12,43 @@ import stat
 import sys
 import time
 
+from .errors import ProtocolMismatch
 from .protocol import KEY_BYTES, VERSION
+from .zmtp import Dealer
 
 FILE = "engine.json"
 _SIZE_MAX = 16 * 1024
 
 
 class Connection:
-    """A connection file that was read. key: 32 bytes; endpoint: for zmtp.Dealer; path: where the file is."""
+    """A connection file that was read. key: 32 bytes; endpoint: for zmtp.Dealer; path: where the file is.
 
-    def __init__(self, endpoint, key, pid, protocol, version, started, namespace, path):
+    protocol: the newest version that the engine speaks; speaks: all of them.
+    """
+
+    def __init__(self, endpoint, key, pid, protocol, version, started, namespace, path, speaks=None):
         self.endpoint, self.key, self.pid, self.version = endpoint, key, pid, version
         self.protocol, self.started, self.namespace, self.path = protocol, started, namespace, path
+        self.speaks = speaks or [protocol]
 
     def same_engine(self, other):
         return other is not None and (self.endpoint, self.key) == (other.endpoint, other.key)
+
+    def dial(self, max_bytes):
+        """A Dealer on its way there. Raises EngineNotRunning."""
+        return Dealer(self.endpoint, max_bytes)
+
+
+def mismatch(client, engine, version=""):
+    """The ProtocolMismatch of a client and an engine that speak these versions: it says which of the two to update."""
+    if isinstance(engine, int) and isinstance(client, int) and engine < client:
+        remedy = "The engine is the older one: update Pincel, run `pincel stop`, and try again."
+    else:
+        remedy = (
+            "The engine is the newer one: run `pincel install gimp` or `pincel install krita`, then restart the editor."
+        )
+    sentence = "The client speaks protocol %s, this engine%s %s." % (client, version and " (%s)" % version, engine)
+    return ProtocolMismatch(sentence, remedy, client=client, engine=engine)
 
 
 # ---- where it is -------------------------------------------------------------------------------------------------
@@ -111,11 +133,14 @@ def _parse(text, path):
         if len(key) != KEY_BYTES or isinstance(pid, bool) or not isinstance(pid, int) or pid < 1:
             raise ValueError("its key or pid is none")
         protocol = data["protocol"]
+        speaks = data.get("speaks", [protocol])
+        if not isinstance(speaks, list):
+            raise ValueError("its versions are none")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None, "it is damaged"
     if space == namespace() and not process_alive(pid):
         return None, "it is stale: its engine (process %d) has ended" % pid
-    return Connection(endpoint, key, pid, protocol, version, data.get("started"), space, path), ""
+    return Connection(endpoint, key, pid, protocol, version, data.get("started"), space, path, speaks), ""
 
 
 def process_alive(pid):
@@ -184,6 +209,7 @@ def write_connection(folder, endpoint, key, version, pid=None):
     pid = os.getpid() if pid is None else pid
     data = {
         "protocol": VERSION,
+        "speaks": [VERSION],
         "version": version,
         "endpoint": endpoint,
         "key": key.hex(),

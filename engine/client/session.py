@@ -51,12 +51,13 @@ class Session:
         self._take_up(link)
 
     @classmethod
-    def connect(cls, name, version, start=False, timeout=TIMEOUT, environ=None):
+    def connect(cls, name, version, start=False, timeout=TIMEOUT, environ=None, at=None):
         """A session with this user's engine. name, version: of the calling program. start: start one if none runs.
+        at: a Connection, instead of this user's engine.
 
         Raises EngineNotRunning, EngineStart, EngineNotAnswering, WrongKey or ProtocolMismatch.
         """
-        connecting = Connecting((name, version), start, timeout, environ)
+        connecting = Connecting((name, version), start, timeout, environ, at)
         while True:
             link = connecting.step(0.1)
             if link is not None:
@@ -212,7 +213,7 @@ class Session:
         if isinstance(self._error, Cancelled):
             raise EngineNotAnswering("The session was closed.", "Open a new session.")
         link = self._link
-        connecting = Connecting(link.program, timeout=ANSWER_SECONDS, environ=link.environ)
+        connecting = Connecting(timeout=ANSWER_SECONDS, **link.again)
         link = None
         while link is None:
             link = connecting.step(0.1)

@@ -38,6 +38,7 @@ class Broker:
         self.settings, self.key = settings, secrets.token_bytes(KEY_BYTES)
         self.started = time.monotonic()
         self.stopping = False
+        self.ending = Stopping("The engine was asked to stop.")  # what open jobs are told
         self._freeing: list[tuple[Session, str, list[Worker]]] = []
         self.context: zmq.Context[Any] = zmq.Context()
         try:
@@ -84,13 +85,18 @@ class Broker:
         self.dispatcher.tend()
         self._tell_freed()
         idle_exit = self.settings.idle_exit
+        if self.dispatcher.outdated:
+            self.ending = Stopping(
+                "Pincel was updated while its engine ran.", "Try again: that starts the new version."
+            )
+            self.stopping = True
         if idle_exit and not self.dispatcher.busy() and time.monotonic() - self.front.seen >= idle_exit:
             log.info("idle for %g s: the engine ends", idle_exit)
             self.stopping = True
 
     def close(self) -> None:
         """End the jobs, the workers and the sockets; answers under way have Front's linger to leave."""
-        self.dispatcher.close(Stopping("The engine was asked to stop."))
+        self.dispatcher.close(self.ending)
         self.front.close()
         self.context.term()
 

@@ -15,7 +15,7 @@ from engine.client.catalogue import from_dict
 from engine.client.errors import Cancelled, EngineStart, PincelError, WorkerLost
 from engine.client.protocol import KEY_BYTES, Message, error_field, unpack
 from engine.server.front import Front
-from engine.server.inside import FROM_WORKER
+from engine.server.inside import FROM_WORKER, UPDATED
 from engine.server.jobs import ATTEMPTS, Job, Session
 from engine.server.queue import FairQueue
 from engine.server.settings import Settings
@@ -48,6 +48,7 @@ class Dispatcher:
             settings.worker_command,
         )
         self._numbers = itertools.count(1)
+        self.outdated = False  # a worker found newer files than the engine's own
 
     def add(self, session: Session, message: Message, options: dict[str, Any]) -> None:
         """Take a checked submit. Raises QueueFull."""
@@ -175,7 +176,10 @@ class Dispatcher:
         if job is None or job.over:
             return
         status = worker.process.returncode
-        if job.attempt < ATTEMPTS:
+        if status == UPDATED:
+            log.info("Pincel was updated: the engine of before ends")
+            self.outdated = True
+        elif job.attempt < ATTEMPTS:
             log.warning("worker %d died (status %s) on job %s: once more", worker.process.pid, status, job.number)
             self.queue.push_front(job)
         else:

@@ -14,6 +14,8 @@ from typing import Any
 
 import zmq
 
+from engine import __version__
+from engine.client.connection import mismatch
 from engine.client.errors import (
     EngineStart,
     InternalError,
@@ -21,7 +23,6 @@ from engine.client.errors import (
     NotLoopback,
     PincelError,
     PortTaken,
-    ProtocolMismatch,
     WrongKey,
 )
 from engine.client.protocol import (
@@ -125,10 +126,7 @@ class Front:
     def _open(self, address: bytes, message: Message) -> Session:
         spoken = message.header["protocol"]
         if spoken != VERSION:
-            error = ProtocolMismatch(
-                f"The client speaks protocol {spoken}, this engine {VERSION}.", client=spoken, engine=VERSION
-            )
-            raise _answering(message, error)
+            raise _answering(message, mismatch(spoken, VERSION, __version__))
         if address in self.sessions:
             self.lose(self.sessions[address])
         if len(self.sessions) >= SESSIONS_MAX:

@@ -19,3 +19,5 @@ FROM_WORKER: dict[str, dict[str, type | tuple[type, ...]]] = {
     "cancelled": {},
 }
 NO_JOB = "-"
+# A worker's exit status where the files of this Pincel are no longer those of the engine that runs: it was updated.
+UPDATED = 71

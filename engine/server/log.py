@@ -17,8 +17,9 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 FILE = "engine.log"
 BYTES, KEPT = 1_000_000, 3
@@ -59,9 +60,13 @@ class Lines(logging.Formatter):
 class _Private(logging.handlers.RotatingFileHandler):
     """Files that only the user can read (mode 0600; on Windows those of the folder's own rights)."""
 
-    def _open(self) -> IO[Any]:
+    def _open(self) -> TextIOWrapper:
         file = open(  # noqa: SIM115
-            self.baseFilename, self.mode, encoding=self.encoding, opener=lambda path, flags: os.open(path, flags, 0o600)
+            self.baseFilename,
+            "a",
+            encoding="utf-8",
+            errors="replace",
+            opener=lambda path, how: os.open(path, how, 0o600),
         )
         if hasattr(os, "fchmod"):  # an older version's file was readable for all
             with contextlib.suppress(OSError):
@@ -75,7 +80,7 @@ def logging_to(path: Path) -> Iterator[None]:
     handler: logging.Handler
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handler = _Private(path, maxBytes=BYTES, backupCount=KEPT, encoding="utf-8", errors="replace")
+        handler = _Private(path, maxBytes=BYTES, backupCount=KEPT)
     except OSError:
         handler = logging.StreamHandler()
     handler.setFormatter(Lines())

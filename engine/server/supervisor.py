@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from engine import __version__
 from engine.client.protocol import KEY_BYTES, Numbering
 from engine.server.jobs import Job
 
@@ -175,6 +176,7 @@ class Supervisor:
         self.workers.append(worker)
         config = {
             "endpoint": self.endpoint,
+            "version": __version__,
             "key": self.key.hex(),
             "session": name,
             "device": device,

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from engine import __version__
 from engine.client.errors import Cancelled, EngineStart, InternalError, MessageTooLarge, OutOfMemory, PincelError
 from engine.client.protocol import Message, Numbering, describe, error_field, unpack
-from engine.server.inside import NO_JOB, TO_WORKER
+from engine.server.inside import NO_JOB, TO_WORKER, UPDATED
 
 if TYPE_CHECKING:
     from engine.store.cache import ModelCache
@@ -44,6 +45,8 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     _die_with_parent()
     config = json.loads(sys.stdin.buffer.readline())
+    if config["version"] != __version__:
+        sys.exit(UPDATED)
     threading.Thread(target=_end_with_engine, daemon=True).start()
     Worker(config).run()
 
@@ -63,7 +66,7 @@ def _end_with_engine() -> None:
 
 
 class Worker:
-    """config: endpoint, key (hex), session, device ("auto" or a name), max_bytes (of one message)."""
+    """config: version (the engine's), endpoint, key (hex), session, device ("auto" or a name), max_bytes (of a message)."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config

@@ -43,14 +43,15 @@ def picture(width=5, height=3, value=100, channels="RGB"):
 class EngineProcess:
     """An engine in a folder of its own.
 
-    real: without the fake task, as `python -m engine.server` runs it. trace: it lists its imports.
+    real: without the fake task, as `python -m engine.server` runs it. trace: it lists its imports. program: the file that is
+    run instead, with the settings as JSON.
     """
 
-    def __init__(self, folder, real=False, trace=False, wait=True, **settings):
+    def __init__(self, folder, real=False, trace=False, wait=True, program=FAKE_ENGINE, **settings):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.environ = os.environ | {"PINCEL_RUNTIME_DIR": str(folder / "run"), "PINCEL_HOME": str(folder / "home")}
-        command = ["-m", "engine.server"] if real else [str(FAKE_ENGINE), json.dumps(settings)]
+        command = ["-m", "engine.server"] if real else [str(program), json.dumps(settings)]
         if trace:
             command = ["-X", "importtime", *command]
         self.environ["PYTHONPATH"] = str(ROOT)

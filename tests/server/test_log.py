@@ -68,7 +68,7 @@ def test_an_older_versions_file_is_closed_to_others_and_read_past(tmp_path):
         os.urandom(32).hex(),
         os.urandom(32).hex().upper(),
         str(list(range(100, 140))),
-        "\n".join("%d.5, %d.25," % (n, n) for n in range(200, 230)),
+        "\n".join(f"{n}.5, {n}.25," for n in range(200, 230)),
         str(bytes(range(128, 200))),
         base64.b64encode(os.urandom(300)).decode(),
     ],
