@@ -7,7 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def bleed(colour: Tensor, alpha: Tensor, reach: int = 16) -> Tensor:
+REACH = 16
+
+
+def bleed(colour: Tensor, alpha: Tensor, reach: int = REACH) -> Tensor:
     """colour [N, C, H, W] with the colours of visible pixels carried up to `reach` pixels outwards under invisible ones.
 
     alpha [N, 1, H, W] in [0, 1]. Where alpha is 0 the stored colour is arbitrary (often black) and would show as a fringe

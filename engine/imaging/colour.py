@@ -79,14 +79,13 @@ def clamp_chroma(y: Tensor, uv: Tensor, knee: float = 0.85) -> Tensor:
     found; chroma below `knee` of that passes unchanged, above it bends smoothly (equal slope at the knee) and reaches
     the limit only for infinite chroma, so gradients of strong colours stay gradients instead of turning flat.
     """
-    offsets = chroma_to_offsets(uv)
+    red, green, blue = chroma_to_offsets(uv).split(1, 1)
     tiny = 1e-6
-    room_up = (1.0 - y).clamp_min(tiny)
-    room_down = y.clamp_min(tiny)
-    used = torch.maximum(offsets / room_up, -offsets / room_down).amax(1, keepdim=True)  # 1 = exactly at the limit
-    over = (used - knee).clamp_min(0.0)
-    bent = knee + (1.0 - knee) * (1.0 - torch.exp(-over / (1.0 - knee)))
-    return uv * torch.where(used > knee, bent / used.clamp_min(tiny), torch.ones_like(used))
+    up = torch.maximum(torch.maximum(red, green), blue) / (1.0 - y).clamp_min(tiny)
+    down = torch.minimum(torch.minimum(red, green), blue) / y.clamp_min(tiny)
+    used = torch.maximum(up, -down)  # 1 = exactly at the limit
+    bent = 1.0 - (1.0 - knee) * torch.exp((knee - used).clamp_max(0.0) / (1.0 - knee))
+    return uv * (bent / used.clamp_min(tiny)).clamp_max(1.0)  # below the knee, bent is the knee: nothing changes
 
 
 # ---- sRGB, XYZ, Lab ------------------------------------------------------------------------------------------------

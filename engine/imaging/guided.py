@@ -39,15 +39,15 @@ class ChromaUpsampler:
         # The windows' means soften small coloured things: what is missing at the network's own size is added again.
         missing = chroma - resize.bicubic(slope * guide + offset, *chroma.shape[-2:])
         offset = offset + resize.bicubic(missing, guide_height, guide_width)
-        self._coefficients = torch.cat((slope, offset), 1)
-        self._columns = resize.weights(guide_width, width)[1]
+        # As wide as the picture already, as high as the guide: what is left for each band is a few products a pixel.
+        self._coefficients = resize.bicubic(torch.cat((slope, offset), 1), guide_height, width)
 
     def rows(self, luma: Tensor, start: int) -> Tensor:
         """UV [1, 2, n, width] of the n rows from `start` on, whose luma [1, 1, n, width] is given."""
         first, down = resize.weights(self._coefficients.shape[-2], self.height, start, start + luma.shape[-2])
         part = self._coefficients[..., first : first + down.shape[1], :]
-        slope, offset = resize.apply(part, down, self._columns).split(2, 1)
-        return slope * luma + offset
+        slope, offset = (down.to(part) @ part).split(2, 1)
+        return torch.addcmul(offset, slope, luma)
 
 
 def _box(x: Tensor, radius: int) -> Tensor:

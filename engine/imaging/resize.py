@@ -47,6 +47,21 @@ def weights(size: int, target: int, start: int = 0, stop: int | None = None) -> 
     return first, matrix.scatter_add_(1, places, values)
 
 
+def share(size: int, target: int, start: int, stop: int) -> tuple[int, int, Tensor]:
+    """What the source samples start..stop alone add to the resized line of weights(): the outputs first..last that they
+    reach, and the matrix [last - first, stop - start] for them.
+    """
+    scale = target / size
+    reach = 2 * max(1.0, scale) + 1  # in outputs: the kernel's radius is 2 samples of the coarser line
+    first, last = max(0, math.floor(start * scale - reach)), min(target, math.ceil(stop * scale + reach))
+    seen, matrix = weights(size, target, first, last)
+    wanted = torch.zeros(last - first, stop - start, dtype=matrix.dtype)
+    left, right = max(start, seen), min(stop, seen + matrix.shape[1])
+    if left < right:
+        wanted[:, left - start : right - start] = matrix[:, left - seen : right - seen]
+    return first, last, wanted
+
+
 def apply(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """x [..., H, W] resized by two matrices of weights(): rows [h, H], columns [w, W] -> [..., h, w] in x's dtype."""
     return rows.to(x) @ x @ columns.to(x).mT

@@ -57,16 +57,20 @@ class Reporter:
     """Turns a task's phases into Progress, and stops the task when the user asked for it.
 
     on_progress gets each Progress; cancelled is asked at every step and ends the task by raising Cancelled.
-    plan gives the expected share of each phase in the whole, e.g. {"load": 1, "net": 20, "blend": 2}.
+    plan gives the expected share of each phase in the whole, e.g. {"load": 1, "net": 20, "blend": 2}; expected, where it is
+    set, the seconds of each phase by a forecast, which say it better. rounds: how often a phase is entered, if not once.
     """
 
     on_progress: Callable[[Progress], None] = lambda progress: None
     cancelled: Callable[[], bool] = lambda: False
     seconds: dict[str, float] = field(default_factory=dict)
     plan: dict[str, float] = field(default_factory=dict)
+    expected: dict[str, float] = field(default_factory=dict)
+    rounds: dict[str, int] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
     _fraction: float = 0.0
-    _phase: str = ""
+    _entered: dict[str, int] = field(default_factory=dict)
+    _reached: dict[str, float] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise Cancelled if the user asked to stop."""
@@ -77,7 +81,7 @@ class Reporter:
     def phase(self, name: str, steps: int = 1) -> Iterator[Callable[[int], None]]:
         """A phase of `steps` steps; yields a function to call with the number of steps done."""
         before = time.monotonic()
-        self._phase = name
+        self._entered[name] = self._entered.get(name, 0) + 1
         self._report(name, 0, steps)
         try:
             yield lambda done: self._report(name, done, steps)
@@ -86,14 +90,26 @@ class Reporter:
 
     def _report(self, name: str, done: int, steps: int) -> None:
         self.check()
-        total = sum(self.plan.values()) or 1.0
-        order = list(self.plan)
-        passed = sum(self.plan[p] for p in order[: order.index(name)]) if name in self.plan else 0.0
-        share = self.plan.get(name, 0.0) * done / max(1, steps)
-        self._fraction = max(self._fraction, min(0.99, (passed + share) / total))
+        self._fraction = max(self._fraction, min(0.99, self._share(name, done / max(1, steps))))
         elapsed = time.monotonic() - self._started
-        eta = elapsed * (1 - self._fraction) / self._fraction if self._fraction > 0.05 else None
+        eta = None
+        if self._fraction > 0.05:
+            eta = elapsed * (1 - self._fraction) / self._fraction
+        elif self.expected:
+            eta = max(0.0, sum(self.expected.values()) - elapsed)
         self.on_progress(Progress(name, done, steps, self._fraction, eta))
+
+    def _share(self, name: str, part: float) -> float:
+        """How much of the whole is done when `part` of this round of the phase is."""
+        rounds = max(1, self.rounds.get(name, 1))
+        self._reached[name] = min(1.0, (self._entered.get(name, 1) - 1 + part) / rounds)
+        # A phase that the plan has and the forecast has not costs nothing this time: a network that is loaded, for one.
+        shares = {p: self.expected.get(p, 0.0) for p in self.plan} if self.expected else self.plan
+        order = list(self.plan)
+        before = order[: order.index(name)] if name in order else []
+        passed = {p: self._reached.get(p, 1.0) if self.rounds.get(p, 1) > 1 else 1.0 for p in before}
+        done = sum(shares[p] * passed.get(p, self._reached.get(p, 0.0)) for p in order)
+        return done / (sum(shares.values()) or 1.0)
 
 
 @dataclass

@@ -96,10 +96,10 @@ class _WorkingView:
 
     def __init__(self, source: Picture, hint_layer: Picture | None, model: Model) -> None:
         self.height, self.width = reduced_size(source, model.working_size)
-        self.luma = _reduced_luma(source, self.height, self.width)
         # No larger than the source, no smaller than what the network sees.
         guide_size = max(model.working_size, min(GUIDE_SIZE, source.width, source.height))
-        self.guide = _reduced_luma(source, *reduced_size(source, guide_size))
+        sizes = [(self.height, self.width), reduced_size(source, guide_size)]
+        self.luma, self.guide = _reduced_luma(source, sizes)
         self.hints = torch.zeros(1, 3, self.height, self.width)
         if hint_layer is not None:
             rgb = convert.encoded(hint_layer.array, hint_layer.linear).clamp(0, 1)
@@ -120,16 +120,14 @@ class _WorkingView:
         return colour.unscale_uv(out)
 
 
-def _reduced_luma(source: Picture, height: int, width: int) -> Tensor:
-    """The source's luma [1, 1, height, width] in [0, 1]."""
+def _reduced_luma(source: Picture, sizes: list[tuple[int, int]]) -> list[Tensor]:
+    """The source's luma in these sizes, each [1, 1, height, width] in [0, 1]."""
 
     def plane(rows: np.ndarray) -> Tensor:
-        rgb = convert.encoded(rows, source.linear)
-        if source.has_alpha:
-            rgb = transparency.bleed(rgb, convert.unit(rows[..., -1:]))
-        return colour.luma(rgb)
+        luma = convert.luma(rows, source.linear)
+        return transparency.bleed(luma, convert.unit(rows[..., -1:])) if source.has_alpha else luma
 
-    return reduced(source, height, width, plane)
+    return reduced(source, sizes, plane, transparency.REACH if source.has_alpha else 0)
 
 
 def _blend(
@@ -143,7 +141,7 @@ def _blend(
     for number, rows in enumerate(bands(source), 1):
         band = source.array[rows.start : rows.stop]
         weight = _weight(mask, rows)
-        luma_of_source = colour.luma(convert.encoded(band, source.linear))
+        luma_of_source = convert.luma(band, source.linear)
         new = upsampler.rows(luma_of_source.clamp(0, 1), rows.start)
         target = result[rows.start : rows.stop]
         if only_colour:
@@ -172,13 +170,13 @@ def _mix(
     band: np.ndarray, source: Picture, luma: Tensor, new: Tensor, strength: float, weight: Tensor | None
 ) -> np.ndarray:
     """Source and new chroma by strength and mask over the source's luma; where that share is 0, the source's own bytes."""
+    wanted = colour.clamp_chroma(luma.clamp(0, 1), new)
+    if weight is None and strength == 1:
+        return _join(luma, wanted, source)
     share = torch.full_like(luma, strength) if weight is None else weight * strength
     grey = source.array.shape[2] < 3
-    rgb = convert.encoded(band, source.linear)
-    old = torch.zeros_like(new) if grey else colour.rgb_to_yuv(rgb)[:, 1:]
-    inside = luma.clamp(0, 1)
-    chroma = torch.lerp(old, colour.clamp_chroma(inside, new), share)
-    mixed = _join(luma, chroma, source)
+    old = torch.zeros_like(new) if grey else colour.rgb_to_yuv(convert.encoded(band, source.linear))[:, 1:]
+    mixed = _join(luma, torch.lerp(old, wanted, share), source)
     untouched = (share == 0)[0, 0].numpy()
     if untouched.any():
         own = np.repeat(band[..., :1], 3, axis=2) if grey else band[..., :3]
@@ -196,10 +194,12 @@ def _join(luma: Tensor, chroma: Tensor, source: Picture) -> np.ndarray:
     dtype = source.array.dtype
     if dtype.kind == "u" and not source.linear:
         top = convert.top(dtype)
-        rgb = (rgb.double() * top).round_().clamp_(0, top)
-        rest = luma.double() * top - colour.KR * rgb[:, 0:1] - colour.KB * rgb[:, 2:3]
+        if dtype.itemsize > 1:  # float32 is exact enough for 8 bits alone
+            rgb, luma = rgb.double(), luma.double()
+        rgb = (rgb * top).round_().clamp_(0, top)
+        rest = luma * top - colour.KR * rgb[:, 0:1] - colour.KB * rgb[:, 2:3]
         rgb[:, 1:2] = (rest / colour.KG).round_().clamp_(0, top)
-        return rgb[0].permute(1, 2, 0).numpy().astype(dtype)
+        return convert.interleaved(rgb, dtype)
     return convert.samples(rgb, dtype, source.linear)
 
 

@@ -58,13 +58,30 @@ def encoded(array: np.ndarray, linear: bool) -> Tensor:
     return values.expand(-1, 3, -1, -1)
 
 
+def luma(array: np.ndarray, linear: bool) -> Tensor:
+    """The luma [1, 1, H, W] of colour samples [H, W, 1 or 3 (+ alpha, left away)], display-encoded."""
+    if array.shape[2] >= 3:
+        return colour.luma(encoded(array, linear))
+    values = unit(array[..., :1])
+    return colour.linear_to_srgb(values) if linear else values
+
+
 def samples(values: Tensor, dtype: np.dtype, linear: bool) -> np.ndarray:
     """Display-encoded float [1, C, H, W] back to [H, W, C] samples of `dtype`; integers rounded and clamped."""
     if linear:
         values = colour.srgb_to_linear(values)
     if dtype.kind == "u":
         values = (values * top(dtype)).round_().clamp_(0, top(dtype))
-    return values[0].permute(1, 2, 0).cpu().numpy().astype(dtype)
+    return interleaved(values, dtype)
+
+
+def interleaved(values: Tensor, dtype: np.dtype) -> np.ndarray:
+    """[1, C, H, W], already in the range of dtype and whole where that is, to [H, W, C]."""
+    result = np.empty((*values.shape[2:], values.shape[1]), dtype)
+    target = torch.from_numpy(result)
+    for channel, plane in enumerate(values[0]):  # one by one: three times as fast as all at once
+        target[..., channel] = plane
+    return result
 
 
 def out_of_memory(error: BaseException) -> bool:

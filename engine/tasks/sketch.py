@@ -103,7 +103,7 @@ def _planes(reference: Picture) -> Tensor:
         alpha = convert.unit(rows[..., -1:]) if reference.has_alpha else torch.ones(1, 1, *rows.shape[:2])
         return torch.cat((convert.encoded(rows, reference.linear).clamp(0, 1) * alpha, alpha), 1)
 
-    both = reduced(reference, height, width, plane)
+    [both] = reduced(reference, [(height, width)], plane)
     alpha = both[:, 3:4]
     rgb = (both[:, :3] / alpha.clamp_min(1e-4)).clamp(0, 1)
     return torch.cat((hsv.rgb_to_xyv(rgb), (alpha > 0.25).float()), 1)
@@ -115,8 +115,9 @@ class _Drawing:
     def __init__(self, source: Picture, hints: Picture | None, model: Model) -> None:
         self.height, self.width = reduced_size(source, model.working_size)
         guide_size = max(model.working_size, min(GUIDE_SIZE, source.width, source.height))
-        self.guide = _ink(source, *reduced_size(source, guide_size))
-        self.lines = 1 - _ink(source, self.height, self.width)
+        sizes = [(self.height, self.width), reduced_size(source, guide_size)]
+        ink, self.guide = (_strong(luma) for luma in reduced(source, sizes, lambda rows: _luma_on_paper(source, rows)))
+        self.lines = 1 - ink
         self.hinted = hints is not None
         planes = torch.zeros(1, 4, self.height, self.width)
         if hints is not None:
@@ -137,12 +138,18 @@ class _Drawing:
         return computed(model, *inputs)[..., : self.height, : self.width]
 
 
-def _ink(source: Picture, height: int, width: int) -> Tensor:
-    """How dark the drawing is on its paper [1, 1, height, width]: 0 is paper of whatever tint, 1 the darkest lines."""
-    luma = reduced(source, height, width, lambda rows: colour.luma(_on_paper(source, rows)))
+def _strong(luma: Tensor) -> Tensor:
+    """How dark the drawing of this luma [1, 1, h, w] is on its paper: 0 is paper of whatever tint, 1 the darkest lines."""
     # Scans have grey paper: what is as bright as the brightest tenth is no ink.
     paper = float(luma.flatten().float().kthvalue(max(1, round(0.9 * luma.numel()))).values)
     return strengthen(1 - (luma / max(paper, 0.5)).clamp(0, 1))
+
+
+def _luma_on_paper(source: Picture, rows: np.ndarray) -> Tensor:
+    """Luma [1, 1, H, W] of rows of the source."""
+    if source.has_alpha:
+        return colour.luma(_on_paper(source, rows))
+    return convert.luma(rows, source.linear)
 
 
 def _on_paper(source: Picture, rows: np.ndarray) -> Tensor:

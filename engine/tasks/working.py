@@ -15,7 +15,8 @@ from engine.store.cache import Model
 from engine.tasks import convert
 from engine.tasks.base import Picture
 
-BAND_PIXELS = 1 << 20  # full-size work is done in bands of about this many pixels
+# Full-size work is done in bands of about this many pixels: their planes stay in a core's cache.
+BAND_PIXELS = 1 << 17
 
 
 def reduced_size(source: Picture, shortest: int) -> tuple[int, int]:
@@ -24,17 +25,23 @@ def reduced_size(source: Picture, shortest: int) -> tuple[int, int]:
     return max(1, round(source.height * factor)), max(1, round(source.width * factor))
 
 
-def reduced(source: Picture, height: int, width: int, plane: Callable[[np.ndarray], Tensor]) -> Tensor:
-    """plane(rows of the source's array) -> [1, C, rows, W] of the whole source, resized to [1, C, height, width] and clamped
-    to [0, 1]; made in groups of rows that need about BAND_PIXELS of the source.
+def reduced(
+    source: Picture, sizes: list[tuple[int, int]], plane: Callable[[np.ndarray], Tensor], margin: int = 0
+) -> list[Tensor]:
+    """plane(rows of the source's array) -> [1, C, rows, W] of the whole source, resized to each of `sizes` (height, width)
+    and clamped to [0, 1]: [1, C, height, width] each. Made in bands, each seen once; margin: rows beyond the band that
+    plane looks at as well.
     """
-    right = resize.weights(source.width, width)[1]
-    parts = []
-    for rows in cuts(height, max(1, BAND_PIXELS * height // (source.width * source.height))):
-        first, down = resize.weights(source.height, height, rows.start, rows.stop)
-        values = plane(source.array[first : first + down.shape[1]])
-        parts.append(resize.apply(values.clamp(0, 1), down, right).clamp(0, 1))
-    return torch.cat(parts, 2)
+    low: list[Tensor] = []  # as wide as the source still, as high as the results
+    for rows in bands(source):
+        seen = rows.widened(margin, source.height)
+        values = plane(source.array[seen.start : seen.stop])
+        values = values[..., rows.start - seen.start : rows.stop - seen.start, :].clamp(0, 1)
+        low = low or [values.new_zeros(*values.shape[:2], height, source.width) for height, _ in sizes]
+        for (height, _), total in zip(sizes, low, strict=True):
+            start, stop, matrix = resize.share(source.height, height, rows.start, rows.stop)
+            total[..., start:stop, :] += matrix.to(values) @ values
+    return [resize.bicubic(x, *size).clamp(0, 1) for x, size in zip(low, sizes, strict=True)]
 
 
 def bands(source: Picture) -> Iterator[Span]:
