@@ -8,6 +8,7 @@ import secrets
 import socket
 import stat
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,11 @@ from engine.server.jobs import Session
 
 # Sessions without jobs are forgotten beyond this number, the longest silent first; such a client says hello again.
 SESSIONS_MAX = 1000
+# Who has no session gets so many answers on a connection, then silence; so many such connections are remembered.
+ANSWERS_TO_STRANGERS, STRANGERS_MAX = 100, 2000
+# So many messages may wait for a client that does not read, beyond what the kernels hold: ten minutes of a running job. Then
+# it counts as gone. Without a limit, one that asks and never listens would fill the memory.
+UNREAD_MAX = 10_000
 # After the end, answers that are still on their way have this long to leave.
 LINGER_MS = 300
 
@@ -69,6 +75,7 @@ class Front:
         self.sessions: dict[bytes, Session] = {}
         self.seen = time.monotonic()  # of the last message with the right key
         self._lost: list[Session] = []
+        self._strangers: OrderedDict[bytes, int] = OrderedDict()
         self.path = _free_path(ipc) if ipc else None
         address = f"ipc://{self.path}" if self.path else f"tcp://{loopback(host)}:{port or '*'}"
         self.socket = context.socket(zmq.ROUTER)
@@ -83,8 +90,7 @@ class Front:
         self.socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 10)
         self.socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)
         self.socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 3)
-        # No message to a client is ever dropped because it reads slowly; what can wait is bounded by its jobs.
-        self.socket.setsockopt(zmq.SNDHWM, 0)
+        self.socket.setsockopt(zmq.SNDHWM, UNREAD_MAX)
         # ROUTER_HANDOVER stays off: a connection that cannot sign must not take over another one's answers.
         _bind(self.socket, address, port)
         self.endpoint = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
@@ -180,6 +186,8 @@ class Front:
         An open job has one end only: an error about another message under its id goes out under "-".
         """
         session = self.sessions.get(address)
+        if session is None and not self._patient(address):
+            return
         log.info("refused: %s", error.sentence)
         id = error.request
         if session is not None and id != UNKNOWN and not isinstance(error, WrongKey):
@@ -189,6 +197,14 @@ class Front:
             id = UNKNOWN
         header = {"type": "error", "id": id, "error": error_field(error)}
         self._send(address, Numbering(self.key).seal(header))
+
+    def _patient(self, address: bytes) -> bool:
+        """Whether a connection without a session gets one more answer, and the log one more line."""
+        count = self._strangers.pop(address, 0) + 1
+        self._strangers[address] = count
+        if len(self._strangers) > STRANGERS_MAX:
+            self._strangers.popitem(last=False)
+        return count <= ANSWERS_TO_STRANGERS
 
     def _send(self, address: bytes, parts: Sequence[Any]) -> bool:
         try:
