@@ -184,8 +184,8 @@ TASKS = {
                     "choice",
                     "normal",
                     "Quality",
-                    "Best averages eight turned and mirrored passes: a little cleaner, eight times slower.",
-                    choices=("normal", "best"),
+                    "Normal may round a little to be quick; exact does not, up to twice as slow; best averages eight exact passes.",
+                    choices=("normal", "exact", "best"),
                 ),
                 Option(
                     "realism",

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from engine.generators.base import Card, Port
 from engine.imaging.hsv import rgb_to_xyv
 from engine.imaging.resize import bicubic, downscaled
-from engine.nn.blocks import Nearest, conv, normalization
+from engine.nn.blocks import Nearest, added, conv, normalization
 from engine.nn.losses import luma_of, real_or_fake
 from engine.nn.optim import Muon
 from engine.nn.perceptual import Features, perceptual
@@ -73,7 +73,7 @@ class _Block(nn.Module):
         self.conv2, self.norm2 = conv(channels, channels), normalization(kind, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.norm2(self.conv2(self.act(self.norm1(self.conv1(x)))))
+        return added(x, self.norm2(self.conv2(self.act(self.norm1(self.conv1(x))))))
 
 
 class Generator(nn.Module):
@@ -141,13 +141,18 @@ class Generator(nn.Module):
     def forward(self, rgb: Tensor) -> Tensor:
         # With the skip, inputs are centred and the output is a correction; without it, tanh as in the thesis.
         first = self.head_act(self.head(rgb - 0.5 if self.skip else 2 * rgb - 1))
-        x = first + self.body_norm(self.body_conv(self.body(first)))
+        x = first
+        if torch.is_inference_mode_enabled():
+            # Results are summed up in float32 under autocast too: roundings at every block would add up.
+            first = first.float()
+            x = first.clone()  # the blocks add in place
+        x = first + self.body_norm(self.body_conv(self.body(x)))
         x = self.tail(self.grow(x))
         if self.upsampling == "direct":
             x = F.pixel_shuffle(x, SCALE)
         if not self.skip:
             return (torch.tanh(x) + 1) / 2
-        return x + F.interpolate(rgb.float(), scale_factor=SCALE, mode="bicubic", antialias=True)
+        return added(F.interpolate(rgb.float(), scale_factor=SCALE, mode="bicubic", antialias=True), x)
 
 
 class Discriminator(nn.Module):

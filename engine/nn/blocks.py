@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -29,3 +30,8 @@ class Nearest(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.interpolate(x, scale_factor=self.factor, mode="nearest")
+
+
+def added(x: Tensor, branch: Tensor) -> Tensor:
+    """x + branch, into x's own memory where nobody asks for gradients: x is not to be used again."""
+    return x.add_(branch) if torch.is_inference_mode_enabled() else x + branch

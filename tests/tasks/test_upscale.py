@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from engine import Engine
 from engine.client import errors
@@ -127,13 +128,13 @@ def test_lack_of_memory_at_any_tile_halves_it(engine, small, monkeypatch, fails)
     monkeypatch.setattr(task, "TILE_LEAST", 3)
     real, calls = cache.Model.__call__, []
 
-    def short(self, *inputs):
+    def short(self, *inputs, **how):
         calls.append(inputs[0].shape)
         if len(calls) <= fails:
             raise RuntimeError(
                 "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: not enough memory: you tried to ..."
             )
-        return real(self, *inputs)
+        return real(self, *inputs, **how)
 
     monkeypatch.setattr(cache.Model, "__call__", short)
     result = engine.upscale(small)
@@ -142,7 +143,7 @@ def test_lack_of_memory_at_any_tile_halves_it(engine, small, monkeypatch, fails)
 
 
 def test_no_memory_at_all_is_said_so(engine, small, monkeypatch):
-    def never(self, *inputs):
+    def never(self, *inputs, **how):
         raise MemoryError
 
     monkeypatch.setattr(cache.Model, "__call__", never)
@@ -153,7 +154,7 @@ def test_no_memory_at_all_is_said_so(engine, small, monkeypatch):
 def test_another_error_is_not_retried(engine, small, monkeypatch):
     calls = []
 
-    def broken(self, *inputs):
+    def broken(self, *inputs, **how):
         calls.append(1)
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
@@ -165,7 +166,7 @@ def test_another_error_is_not_retried(engine, small, monkeypatch):
 
 def test_nan_from_the_network_is_no_picture(engine, small, monkeypatch):
     real = cache.Model.__call__
-    monkeypatch.setattr(cache.Model, "__call__", lambda self, *x: real(self, *x) * float("nan"))
+    monkeypatch.setattr(cache.Model, "__call__", lambda self, *x, **how: real(self, *x, **how) * float("nan"))
     with pytest.raises(errors.WeightsNotFinite):
         engine.upscale(small)
 
@@ -209,3 +210,12 @@ def test_realism_goes_from_one_network_to_the_other(engine, small):
     assert [part["share"] for part in half.info["mixed"]] == [0.5, 0.5]
     with pytest.raises(errors.OptionError, match="from 0 to 1"):
         engine.upscale(small, realism=1.5)
+
+
+@pytest.mark.parametrize("grain", [0.0, 0.05])
+def test_half_precision_rounds_a_little_where_the_cpu_has_it(engine, photo, grain):
+    part = photo[:150, :160] / 255
+    crop = (part + np.random.default_rng(1).normal(0, grain, part.shape)).clip(0, 1).astype(np.float32)
+    exact = engine.upscale(crop, quality="exact").array
+    difference = np.abs(engine.upscale(crop).array - exact).max()
+    assert 0 < difference < 0.006 if cache.quick_type(torch.device("cpu")) else difference == 0
