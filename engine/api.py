@@ -8,19 +8,18 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from engine import __version__, tasks
-from engine.client.errors import OptionError
-from engine.files import arrays, write
-from engine.tasks import frames
-from engine.tasks.base import Picture, Progress, Reporter, TaskResult
+from engine import __version__
+from engine.files import arrays, measure, write
+from engine.forecast import Forecast, Size
+from engine.tasks import noted
+from engine.tasks.base import Picture, Progress, Reporter
+from engine.transport import InProcess, Service, Transport
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
-
-    from engine.client.session import Session
 
     Source = str | Path | Image.Image | np.ndarray | Picture
 
@@ -63,98 +62,6 @@ class Result:
         return written
 
 
-class _Transport(Protocol):
-    """Where the work is done."""
-
-    def run(
-        self,
-        task: str,
-        source: Picture | None,
-        options: Mapping[str, Any],
-        extras: Mapping[str, Picture],
-        reporter: Reporter,
-    ) -> TaskResult: ...
-
-    def models(self) -> list[dict[str, Any]]: ...
-
-    def close(self) -> None: ...
-
-
-class _InProcess:
-    def __init__(self, device: str | None) -> None:
-        import torch
-
-        from engine.store.cache import ModelCache
-
-        try:
-            self.cache = ModelCache(device=device)
-            torch.empty(1, device=self.cache.device)
-        except (RuntimeError, AssertionError) as error:  # the second: torch was built without that device
-            if not device:
-                raise
-            sentence = f"The device {device} cannot be used: {str(error).splitlines()[0]}"
-            raise OptionError(
-                sentence[:500], "Name another device, or none: then the best one there is works."
-            ) from None
-
-    def run(
-        self,
-        task: str,
-        source: Picture | None,
-        options: Mapping[str, Any],
-        extras: Mapping[str, Picture],
-        reporter: Reporter,
-    ) -> TaskResult:
-        return tasks.run(task, source, options, self.cache, reporter, **extras)
-
-    def models(self) -> list[dict[str, Any]]:
-        from engine.store import models
-
-        return [entry.to_dict() for entry in models.available()]
-
-    def close(self) -> None:
-        self.cache.clear()
-
-
-class _Service:
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def run(
-        self,
-        task: str,
-        source: Picture | None,
-        options: Mapping[str, Any],
-        extras: Mapping[str, Picture],
-        reporter: Reporter,
-    ) -> TaskResult:
-        given = extras if source is None else {"source": source, **extras}
-        buffers = {name: frames.to_pixels(picture) for name, picture in given.items()}
-        job = self.session.submit(task, dict(options), buffers)
-        told = False
-        while not job.done:
-            job.step(0.05)
-            if job.progress is not None:
-                p = job.progress
-                reporter.on_progress(Progress(p.phase, p.step, p.steps, p.fraction, p.eta))
-            if not told and reporter.cancelled():
-                job.cancel()
-                told = True
-        if job.error is not None:
-            raise job.error
-        pictures = [frames.to_picture(pixels) for pixels in job.result]
-        if source is not None:
-            for picture in pictures:
-                picture.exif, picture.xmp = source.exif, source.xmp
-        return TaskResult(pictures, dict(job.info))
-
-    def models(self) -> list[dict[str, Any]]:
-        return list(self.session.list_models())
-
-    def close(self) -> None:
-        self.session.close()
-
-
 class Engine:
     """Colorizes and upscales pictures.
 
@@ -163,8 +70,8 @@ class Engine:
     a Picture. Every error is a PincelError with a code, a sentence and a remedy.
     """
 
-    def __init__(self, device: str | None = None, *, transport: _Transport | None = None) -> None:
-        self._transport = transport or _InProcess(device)
+    def __init__(self, device: str | None = None, *, transport: Transport | None = None) -> None:
+        self._transport = transport or InProcess(device)
 
     @classmethod
     def connect(cls, start: bool = False) -> Engine:
@@ -174,7 +81,7 @@ class Engine:
         environ = dict(os.environ)
         # This very installation, whether or not its `pincel` command is in PATH.
         environ.setdefault("PINCEL_ENGINE", shlex.join([sys.executable, "-m", "engine"]))
-        return cls(transport=_Service(Session.connect("pincel-python", __version__, start=start, environ=environ)))
+        return cls(transport=Service(Session.connect("pincel-python", __version__, start=start, environ=environ)))
 
     def colorize(
         self,
@@ -241,6 +148,20 @@ class Engine:
         """
         return self._run("generate", None, {}, False, on_progress, cancelled, options)
 
+    def forecast(
+        self, task: str, source: str | Path | tuple[int, int] | Picture | None = None, **options: Any
+    ) -> Forecast | None:
+        """What a job would take here: `print(Engine().forecast("upscale", "small.png"))` says "about 40 s, 1.2 GB".
+
+        source: as for the job, or (width, height). options: the job's. The answer comes from the jobs that were done on this
+        machine (engine.forecast); before the first of its kind a small one is done, which takes a second or two. None where
+        an engine does not say.
+        """
+        from engine.client import options as declared
+
+        declared.task(task).complete(options)
+        return self._transport.forecast(task, _size(source), options)
+
     def models(self) -> list[dict[str, Any]]:
         """What weights there are: name, task, title, default, licence, sha256, size."""
         return self._transport.models()
@@ -287,6 +208,15 @@ class Engine:
         for n, result in enumerate(results):
             result.variants = [result, *results[:n], *results[n + 1 :]]
         return results[0]
+
+
+def _size(source: Any) -> Size:
+    """The size of any source, of a file by its head."""
+    if isinstance(source, tuple):
+        return Size(*source)
+    if isinstance(source, str | Path):
+        return Size(*measure.measure(source))
+    return noted.size_of(None if source is None else arrays.picture_from(source))
 
 
 def running() -> bool:

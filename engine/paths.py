@@ -52,6 +52,7 @@ def _user(kind: str) -> Path:
         "data": platformdirs.user_data_path,
         "cache": platformdirs.user_cache_path,
         "logs": platformdirs.user_log_path,
+        "state": platformdirs.user_state_path,
     }[kind]
     return place("pincel", appauthor=False)
 
@@ -69,6 +70,11 @@ def cache_folder() -> Path:
 def log_folder() -> Path:
     """Where the engine writes its log; it may not exist yet."""
     return _user("logs")
+
+
+def state_folder() -> Path:
+    """What Pincel remembers of its own work, such as how long jobs took; it may not exist yet."""
+    return _user("state")
 
 
 def models_folder() -> Path:

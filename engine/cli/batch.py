@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +134,8 @@ def run(
             with engine_for(place) if good else _nowhere() as (engine, where):
                 interrupt.gently = where == "service"
                 report.started(len(works), where)
+                if engine is not None and report.foretells:
+                    foretell(task, works, options, report, engine)
                 with report.working(len(works)):
                     for work in works:
                         tried += 1
@@ -156,6 +158,23 @@ def run(
     status = 130 if interrupt.asked else failures[0].exit_status if failures else 0
     report.finished(done, len(failures), len(works) - tried, time.monotonic() - began, status)
     return status
+
+
+def foretell(task: str, works: list[Work], options: Mapping[str, Any], report: Report, engine: Engine) -> None:
+    """Say what all the works will take, by this machine's own measurements; nothing where that is not known.
+
+    What is wrong with a picture is not said here: its own turn comes.
+    """
+    seconds, nbytes = 0.0, 0
+    for work in works:
+        if work.error is None:
+            with suppress(PincelError):
+                expected = engine.forecast(task, work.source, **options)
+                if expected is None:
+                    return
+                seconds, nbytes = seconds + expected.seconds, max(nbytes, expected.bytes)
+    if seconds:
+        report.foretold(seconds, nbytes)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 The JSON lines, one object a line, by their "event":
 
     {"event": "start", "files": 2, "engine": "service", "local" or "none", "version": "0.1.0"}
+    {"event": "forecast", "seconds": 41.2, "bytes": 1200000000}                  (of all pictures; left out where not known)
     {"event": "plan", "source": PATH, "targets": [PATH, ...]}                                    (--dry-run only)
     {"event": "progress", "source": PATH, "phase": "net", "step": 1, "steps": 4, "fraction": 0.31, "eta": 2.5 or null}
     {"event": "result", "source": PATH, "targets": [PATH, ...], "seconds": 1.25, "info": {...}}
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 from engine import __version__
 from engine.cli.plan import Work
+from engine.client import words
 from engine.client.errors import PincelError
 
 _EVERY = 0.1  # seconds between two progress lines
@@ -44,6 +46,8 @@ def _path(path: Path | None) -> str | None:
 class Lines:
     """JSON lines on stdout, and nothing else there."""
 
+    foretells = True
+
     def __init__(self) -> None:
         self._last = 0.0
 
@@ -53,6 +57,9 @@ class Lines:
 
     def started(self, files: int, where: str) -> None:
         self._say("start", files=files, engine=where, version=__version__)
+
+    def foretold(self, seconds: float, nbytes: int) -> None:
+        self._say("forecast", seconds=round(seconds, 3), bytes=nbytes)
 
     def planned(self, work: Work) -> None:
         self._say("plan", source=_path(work.source), targets=[str(t) for t in work.targets])
@@ -97,6 +104,15 @@ class Screen:
         self._one: TaskID | None = None
         self._errors: list[tuple[Path | None, PincelError]] = []
         self._files = 0
+
+    @property
+    def foretells(self) -> bool:
+        return not self.quiet
+
+    def foretold(self, seconds: float, nbytes: int) -> None:
+        """One line before the work: "2 pictures: about 40 s, 1.2 GB"."""
+        said = words.forecast(seconds, nbytes)
+        self.console.print(f"{self._files} pictures: {said}" if self._files > 1 else said.capitalize(), style="dim")
 
     def started(self, files: int, where: str) -> None:
         self._files = files

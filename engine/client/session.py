@@ -86,10 +86,10 @@ class Session:
 
     # ---- questions -----------------------------------------------------------------------------------------------
 
-    def ask(self, type):
+    def ask(self, type, **fields):
         """Send a question ("status", "free"...) without waiting: a Question, which the session's steps complete."""
         question = Question(type)
-        self._answers[self.send(type)] = question
+        self._answers[self.send(type, **fields)] = question
         return question
 
     def ping(self):
@@ -106,6 +106,11 @@ class Session:
     def status(self):
         """A dict of queue, workers, keep_alive and uptime, see PROTOCOL.md, section 5."""
         return self._ask("status")
+
+    def forecast(self, task, options, width=0, height=0, pixel=4):
+        """What such a job is expected to take, by what others took: a dict of seconds, bytes (both None where no such job
+        was done yet), phases and jobs, see PROTOCOL.md, section 5. width, height: the source's; pixel: its bytes a pixel."""
+        return self._ask("forecast", task=task, options=options, width=width, height=height, pixel=pixel)
 
     def free(self):
         """End the idle workers, so that their memory returns."""
@@ -169,9 +174,9 @@ class Session:
         self._link.dealer.send(parts)
         return id
 
-    def _ask(self, type, timeout=ANSWER_SECONDS):
+    def _ask(self, type, timeout=ANSWER_SECONDS, **fields):
         """The fields of the answer to a question. Raises the engine's error, or EngineNotAnswering."""
-        question = self.ask(type)
+        question = self.ask(type, **fields)
         end = self.listened + timeout
         while not question.done:
             if self.listened > end:

@@ -12,6 +12,7 @@ Shared by the plug-ins. GIMP loops on it in the plug-in's own process, Krita cal
 from .connecting import Connecting
 from .errors import Cancelled, PincelError
 from .session import Session
+from .words import duration
 
 # Seconds within which an engine must be there: a first start may have to read all of PyTorch from a slow disk.
 START_SECONDS = 90.0
@@ -131,8 +132,3 @@ class Work:
 def say(error):
     """What an editor shows of a PincelError: the sentence and the remedy."""
     return ("%s %s" % (error.sentence, error.remedy)).strip()
-
-
-def duration(seconds):
-    """Seconds in words: "8 s", "3 min"."""
-    return "%d s" % round(seconds) if seconds < 90 else "%d min" % round(seconds / 60.0)

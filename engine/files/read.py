@@ -15,7 +15,7 @@ from engine.tasks.base import Picture
 
 # The plug-ins are called by name: Image.open would try forty formats more, and its limit of size is a global of Pillow's
 # that other users of the process share. JpegImageFile also reads a phone's multi-picture file as the one photograph it is.
-_OPENERS: dict[str, Any] = {
+OPENERS: dict[str, Any] = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.JpegImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
@@ -91,7 +91,7 @@ def _read_pillow(file: BinaryIO, name: str, form: str, convert: bool) -> Picture
                 raise EmptyPicture(f"{name} has no pixels: its header says so.")
     file.seek(0)
     with check.coded(name):
-        image = _OPENERS[form](file)
+        image = OPENERS[form](file)
         info = image.info
         profile = bytes(info.get("icc_profile") or b"")
         block, xmp = exif.cleaned(bytes(info.get("exif") or b"")), bytes(info.get("xmp") or b"")
@@ -103,7 +103,7 @@ def _decoded(file: BinaryIO, name: str, form: str, convert: bool, profile: bytes
     """The first frame by Pillow, and the profile that holds for it."""
     file.seek(0)
     with check.coded(name):
-        image: Image.Image = _OPENERS[form](file)
+        image: Image.Image = OPENERS[form](file)
     check.size(image.width, image.height, name)
     with check.coded(name):
         count = int(getattr(image, "n_frames", 1))

@@ -11,11 +11,12 @@ import logging
 import secrets
 import socket
 import time
+from dataclasses import asdict
 from typing import Any
 
 import zmq
 
-from engine import __version__
+from engine import __version__, forecast
 from engine.client import options
 from engine.client.errors import Cancelled, InternalError, MessageMalformed, OptionError, PincelError, Stopping
 from engine.client.pixels import SIDE_MAX
@@ -54,6 +55,7 @@ class Broker:
             "ping": self._ping,
             "list": self._list,
             "status": self._status,
+            "forecast": self._forecast,
             "submit": self._submit,
             "cancel": self._cancel,
             "free": self._free,
@@ -84,12 +86,12 @@ class Broker:
         self.dispatcher.hear()
         self.dispatcher.tend()
         self._tell_freed()
-        idle_exit = self.settings.idle_exit
         if self.dispatcher.outdated:
             self.ending = Stopping(
                 "Pincel was updated while its engine ran.", "Try again: that starts the new version."
             )
             self.stopping = True
+        idle_exit = self.settings.idle_exit
         if idle_exit and not self.dispatcher.busy() and time.monotonic() - self.front.seen >= idle_exit:
             log.info("idle for %g s: the engine ends", idle_exit)
             self.stopping = True
@@ -152,6 +154,14 @@ class Broker:
             keep_alive=self.settings.keep_alive,
             uptime=time.monotonic() - self.started,
         )
+
+    def _forecast(self, session: Session, message: Message) -> None:
+        header = message.header
+        size = forecast.Size(*(min(max(0, header[name]), SIDE_MAX) for name in ("width", "height", "pixel")))
+        device, cold = self.dispatcher.where(header["task"], header["options"])
+        found = forecast.predict(header["task"], size, header["options"], device, cold)
+        nothing: dict[str, Any] = {"seconds": None, "bytes": None, "phases": {}, "jobs": 0}
+        self.front.tell(session, "forecast", message.id, **(nothing if found is None else asdict(found)))
 
     def _submit(self, session: Session, message: Message) -> None:
         if message.id in session.jobs:

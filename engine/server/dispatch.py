@@ -105,6 +105,12 @@ class Dispatcher:
                 log.info("job %s is dropped: its client is gone", job.number)
                 self.end(job, None)
 
+    def where(self, task: str, options: dict[str, Any]) -> tuple[str | None, bool]:
+        """The device that a job would run on, if one is known yet; and whether its network would have to be loaded first."""
+        devices = self.supervisor.known_devices()
+        kind = _kind(task, options)
+        return devices[0] if devices else None, not any(kind in worker.ran for worker in self.supervisor.workers)
+
     def busy(self) -> bool:
         """Whether any job is open or a worker is between two states."""
         return any(session.jobs for session in self.front.sessions.values()) or self.supervisor.unsettled()
@@ -156,6 +162,8 @@ class Dispatcher:
         else:
             worker.job = worker.deadline = None
             worker.enter("idle")
+            if message.type == "result":
+                worker.ran.add(_kind(job.task, job.options))
             self._finished(job, message)
             self._dispatch()
 
@@ -229,3 +237,8 @@ class Dispatcher:
             self.front.tell(job.owner, "queued", job.id, position=waiting.index(job))
         else:
             self.front.tell(job.owner, "progress", job.id, **job.progress)
+
+
+def _kind(task: str, options: dict[str, Any]) -> tuple[str, str]:
+    """What decides which network is loaded."""
+    return task, str(options.get("generator", "auto"))

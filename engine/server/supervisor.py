@@ -44,6 +44,7 @@ class Worker:
     job: Job | None = None
     since: float = field(default_factory=time.monotonic)  # of the state
     deadline: float | None = None  # then it is killed
+    ran: set[tuple[str, str]] = field(default_factory=set)  # tasks and generators of the jobs that it finished
 
     @property
     def address(self) -> bytes:
@@ -175,8 +176,8 @@ class Supervisor:
         worker = Worker(process, Numbering(self.key, name), device)
         self.workers.append(worker)
         config = {
-            "endpoint": self.endpoint,
             "version": __version__,
+            "endpoint": self.endpoint,
             "key": self.key.hex(),
             "session": name,
             "device": device,

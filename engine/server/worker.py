@@ -73,6 +73,7 @@ class Worker:
         self.numbering = Numbering(bytes.fromhex(config["key"]), config["session"])
         self.device: str | None = None if config["device"] == "auto" else config["device"]
         self.models: ModelCache | None = None
+        self.ran: set[tuple[str, str]] = set()  # tasks and generators of the jobs done, whose networks are loaded
         self.jobs: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.current = NO_JOB
         self.cancelled = threading.Event()
@@ -153,17 +154,22 @@ class Worker:
     def _result(self, message: Message) -> tuple[dict[str, Any], list[Any]]:
         told = _Teller(self, message.id)
         told.phase("start")
-        from engine import tasks  # the first job pays for importing torch, and its owner is told so
-        from engine.tasks import frames
+        began = time.monotonic()
+        from engine.tasks import frames, noted  # the first job pays for importing torch, and its owner is told so
         from engine.tasks.base import Reporter
 
+        new = self.models is None
         models = self._cache()
+        start = time.monotonic() - began if new else 0.0
+        kind = (message.header["task"], str(message.header["options"].get("generator", "auto")))
         reporter = Reporter(on_progress=told, cancelled=self.cancelled.is_set)
         reporter.check()
         pixels = message.pictures()
         pictures = {name: frames.to_picture(p) for name, p in pixels.items()}
         source = pictures.pop("source", None)
-        result = tasks.run(message.header["task"], source, message.header["options"], models, reporter, **pictures)
+        options, cold = message.header["options"], kind not in self.ran
+        result = noted.run(kind[0], source, options, models, reporter, cold=cold, began=start, **pictures)
+        self.ran.add(kind)
         reporter.check()
         made = {f"result-{n}": frames.to_pixels(p, pixels.get("source")) for n, p in enumerate(result.pictures)}
         size = sum(p.nbytes + len(p.icc) for p in made.values())

@@ -85,6 +85,7 @@ class Reporter:
         self._report(name, 0, steps)
         try:
             yield lambda done: self._report(name, done, steps)
+            self._reached[name] = min(1.0, self._entered[name] / max(1, self.rounds.get(name, 1)))
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - before
 

@@ -41,7 +41,7 @@ def run(
     began: float = 0.0,
     **extras: Picture | None,
 ) -> TaskResult:
-    """As tasks.run(). cold: whether this task's network is still to be loaded; began: seconds that starting the process took."""
+    """As tasks.run(). cold: whether the task's network is still to be loaded; began: seconds that starting the process took."""
     size = size_of(source)
     device = str(getattr(models, "device", ""))
     expected = forecast.known(task, size, options, device, cold)
