@@ -65,7 +65,12 @@ pages: $(VENV)/dev.stamp
 pictures: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.demo --docs docs/pictures
 
-slow: $(VENV)/dev.stamp
+# The optional runtime, so that its tests run.
+$(VENV)/slow.stamp: $(VENV)/dev.stamp
+	@$(PIP) -e '.[openvino]'
+	@touch $@
+
+slow: $(VENV)/slow.stamp
 	@$(PYTEST) -n 2 -m 'slow or wheel'
 
 # The tests that drive real editors; .ci/editors installs those first. They skip, and say why, where one is missing.

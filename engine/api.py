@@ -65,9 +65,9 @@ class Result:
 class Engine:
     """Colorizes and upscales pictures.
 
-    device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is. Use it as a context manager, or close() it, to give
-    its memory back. Sources are a path, a PIL picture, a numpy array (u8, u16, f16, f32; grey, grey and alpha, RGB, RGBA) or
-    a Picture. Every error is a PincelError with a code, a sentence and a remedy.
+    device: "cpu", "cuda", "cuda:1", "mps", "openvino" (the CPU by that package); None takes the best there is. Use it as a
+    context manager, or close() it, to give its memory back. Sources are a path, a PIL picture, a numpy array (u8, u16, f16,
+    f32; grey, grey and alpha, RGB, RGBA) or a Picture. Every error is a PincelError with a code, a sentence and a remedy.
     """
 
     def __init__(self, device: str | None = None, *, transport: Transport | None = None) -> None:

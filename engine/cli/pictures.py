@@ -105,7 +105,9 @@ def _common_parameters(task: Task) -> list[inspect.Parameter]:
         _parameter("skip_existing", bool, False, "--skip-existing", help="Leave out sources whose results exist."),
         _parameter("convert", bool, False, "--convert", help="Accept CMYK, palettes and the first frame of several."),
         _parameter("engine", Where, Where.auto, "--engine", help="auto uses a running engine, if there is one."),
-        _parameter("device", str | None, None, "--device", help="cpu, cuda, cuda:1, mps: works in this process."),
+        _parameter(
+            "device", str | None, None, "--device", help="cpu, cuda, cuda:1, mps, openvino: works in this process."
+        ),
         _parameter("dry_run", bool, False, "--dry-run", help="Say what would be written, and do nothing."),
         _parameter("as_json", bool, False, "--json", help="One JSON object a line on stdout."),
         _parameter("quiet", bool, False, "-q", "--quiet", help="Say only what went wrong."),

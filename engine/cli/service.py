@@ -25,7 +25,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     ipc: Annotated[str | None, typer.Option(metavar="PATH", help="A Unix socket instead of a port.")] = None,
     device: Annotated[
-        list[str] | None, typer.Option(help="cpu, cuda:0, mps; repeat it for several. Else what there is.")
+        list[str] | None, typer.Option(help="cpu, cuda:0, mps, openvino; repeat it for several. Else what there is.")
     ] = None,
     keep_alive: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="An idle worker is ended after this, its memory returns.")

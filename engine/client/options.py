@@ -184,7 +184,7 @@ TASKS = {
                     "choice",
                     "normal",
                     "Quality",
-                    "Normal may round a little to be quick; exact does not, up to twice as slow; best averages eight exact passes.",
+                    "Normal may round a little to be quick; exact never does; best averages eight exact passes.",
                     choices=("normal", "exact", "best"),
                 ),
                 Option(

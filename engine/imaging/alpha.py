@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-REACH = 16
+REACH = 16  # pixels
 
 
 def bleed(colour: Tensor, alpha: Tensor, reach: int = REACH) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from engine.client.errors import InternalError
 from engine.generators import base
 from engine.generators.base import Card
-from engine.store import mixing, models, weights
+from engine.store import mixing, models, openvino, weights
 from engine.store.header import Header, digest
 
 BUDGET = 2 << 30  # bytes of weights kept
@@ -21,9 +21,16 @@ BUDGET = 2 << 30  # bytes of weights kept
 class Model:
     """A generator with its weights on a device: call it with the tensors of its card's inputs."""
 
+    compiled: openvino.Compiled | None = None  # what computes in the network's stead
+
     def __init__(self, path: Path, device: torch.device) -> None:
         self._take(*weights.load(path), device)
         self.sha256 = digest(path)
+
+    def by_openvino(self) -> Model:
+        """Let OpenVINO compute from now on."""
+        self.compiled = openvino.Compiled(self.network, self.card.tiled)
+        return self
 
     def _take(self, header: Header, network: nn.Module, device: torch.device) -> None:
         self.header = header
@@ -71,15 +78,18 @@ class Model:
 
         exact: compute in float32; else in the half precision that the device is quick in, where there is one.
         """
-        ready = [x.to(self.device, memory_format=torch.channels_last) for x in inputs]
         half = None if exact else quick_type(self.device)
+        if self.compiled is not None:
+            return self.compiled(*inputs, half=half is not None)
+        ready = [x.to(self.device, memory_format=torch.channels_last) for x in inputs]
         with torch.autocast(self.device.type, half, enabled=half is not None):
             output: Tensor = self.network(*ready)
         return output.float().cpu()
 
     def info(self) -> dict[str, Any]:
         """What made a result, for people and programs."""
-        return {"generator": self.name, "weights": self.sha256, "device": str(self.device)}
+        device = str(self.device) if self.compiled is None else openvino.NAME
+        return {"generator": self.name, "weights": self.sha256, "device": device}
 
 
 def quick_type(device: torch.device) -> torch.dtype | None:
@@ -95,7 +105,13 @@ def quick_type(device: torch.device) -> torch.dtype | None:
 
 
 def best_device(wanted: str | None = None) -> torch.device:
-    """The device of that name; without one, the best there is: CUDA, Apple's MPS, the CPU."""
+    """The device of that name; without one, the best there is: CUDA, Apple's MPS, the CPU. OpenVINO's is the CPU.
+
+    Raises RuntimeError where there is no such device.
+    """
+    if wanted == openvino.NAME:
+        openvino.available()
+        return torch.device("cpu")
     if wanted:
         return torch.device(wanted)
     if torch.cuda.is_available():
@@ -131,6 +147,7 @@ class ModelCache:
 
     def __init__(self, device: str | None = None, budget: int = BUDGET) -> None:
         self.device = best_device(device)
+        self.by_openvino = device == openvino.NAME
         self.budget = budget
         self._kept: OrderedDict[tuple[tuple[Path, float, int, int], ...], Model] = OrderedDict()
 
@@ -146,7 +163,8 @@ class ModelCache:
         key = tuple((p, share, stat.st_mtime_ns, stat.st_size) for p, share, stat in stats)
         if key not in self._kept:
             single = len(shares) == 1
-            self._kept[key] = Model(shares[0][0], self.device) if single else Mixture(shares, self.device)
+            model = Model(shares[0][0], self.device) if single else Mixture(shares, self.device)
+            self._kept[key] = model.by_openvino() if self.by_openvino else model
         self._kept.move_to_end(key)
         while len(self._kept) > 1 and sum(m.bytes for m in self._kept.values()) > self.budget:
             self._kept.popitem(last=False)

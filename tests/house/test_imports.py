@@ -17,7 +17,7 @@ RULES: dict[str, tuple[str, str]] = {
     "imaging": ("", "torch numpy"),
     "nn": ("", "torch numpy safetensors"),
     "generators": ("nn imaging train.recipe", "torch numpy"),
-    "store": ("generators paths", "torch numpy safetensors"),
+    "store": ("generators paths", "torch numpy safetensors openvino"),
     "tasks": ("imaging generators store forecast", "torch numpy"),
     "files": ("tasks imaging", "numpy PIL tifffile imagecodecs"),
     "forecast": ("paths store.models", ""),
