@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,7 +85,7 @@ def add(
     file: Annotated[Path, typer.Argument(metavar="FILE.safetensors")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace one of the same name.")] = False,
 ) -> None:
-    from engine import paths
+    from engine import disk, paths
     from engine.store import weights
 
     weights.load(file)
@@ -94,15 +93,9 @@ def add(
     target = folder / file.name
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} exists.", "Allow it with --overwrite.", path=str(target))
-    part = folder / f".{file.name}.{os.getpid()}.part"
     try:
         paths.make_private(folder)
-        shutil.copyfile(file, part)
-        os.replace(part, target)
     except OSError as error:
-        raise NotWritable(
-            f"{target} cannot be written: {error.strerror}.", "Choose a folder: PINCEL_MODELS."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+        raise NotWritable(f"{folder} cannot be made: {error.strerror}.", "Choose a folder: PINCEL_MODELS.") from error
+    disk.whole(target, lambda part: shutil.copyfile(file, part))
     print(target)

@@ -227,7 +227,8 @@ def write_connection(folder, endpoint, key, version, pid=None):
             json.dump(data, file)
         os.replace(draft, path)
     except BaseException:
-        os.unlink(draft)
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
         raise
     return path
 

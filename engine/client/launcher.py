@@ -4,6 +4,7 @@ Inside an editor the environment is the editor's own: its Python home, library p
 engine, and the engine must outlive the editor.
 """
 
+import contextlib
 import json
 import os
 import shlex
@@ -47,8 +48,16 @@ def record_command(arguments, folder=None):
     """
     folder = folder or state_folder()
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, COMMAND_FILE), "w", encoding="utf-8") as file:
-        json.dump([str(a) for a in arguments], file)
+    path = os.path.join(folder, COMMAND_FILE)
+    draft = "%s.%d" % (path, os.getpid())
+    try:
+        with open(draft, "w", encoding="utf-8") as file:
+            json.dump([str(a) for a in arguments], file)
+        os.replace(draft, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
 
 
 def command(environ=None):

@@ -13,15 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.client.errors import (
-    DiskFull,
-    NotWritable,
-    OptionError,
-    OutputError,
-    OutputExists,
-    OutputFormat,
-    OutputIsSource,
-)
+from engine import disk
+from engine.client.errors import OptionError, OutputExists, OutputFormat, OutputIsSource
 from engine.files import check, depth, exif, icc, png, tiff
 from engine.tasks.base import Picture
 
@@ -165,7 +158,7 @@ def place(data: bytes, path: str, overwrite: bool) -> None:
     except FileExistsError as error:
         raise _exists(path) from error
     except OSError as error:
-        raise _failure(path, folder, error) from error
+        raise disk.failure(path, error) from error
 
 
 def _filled(part: str, data: bytes) -> None:
@@ -225,14 +218,3 @@ def _sync_folder(folder: str) -> None:
 
 def _exists(path: str) -> OutputExists:
     return OutputExists(f"{path} is there already.", path=path)
-
-
-def _failure(path: str, folder: str, error: OSError) -> OutputError:
-    reason = error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DiskFull(f"There is no room for {path}: {reason}.", path=path)
-    if error.errno == errno.ENOENT:
-        return NotWritable(f"The folder {folder} does not exist.", path=path)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR):
-        return NotWritable(f"{path} cannot be written: {reason}.", path=path)
-    return OutputError(f"{path} could not be written: {reason}.", path=path)

@@ -6,8 +6,11 @@ version of the editor looks for plug-ins; an editor may have several on a machin
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
+import secrets
 import shutil
 import stat
 import sys
@@ -16,7 +19,7 @@ from pathlib import Path
 
 from engine import __version__, client
 from engine.client import launcher
-from engine.client.errors import NoProfile, NotWritable
+from engine.client.errors import DiskFull, NoProfile, NotWritable, OutputError
 
 CLIENT = "pincel_client"  # the client's name beside a plug-in
 NOTE = "pincel-install.json"  # what we leave in a folder that is ours, and the only thing that allows removing it
@@ -105,28 +108,46 @@ def note(editor: Editor, profile: Profile) -> dict[str, object] | None:
 def install(editor: Editor, profile: Profile, link: bool = False) -> Path:
     """Put the plug-in and the client into the profile, in the place of an earlier one, and return its folder.
 
+    The folder is made beside its place and moved there: a full disk leaves an earlier one as it was.
+
     link: the files are symbolic links to those of this installation, so that a developer's changes count at once.
     Raises NotWritable, also where something that is not ours has the place.
     """
     target, source = place(editor, profile), editor.source(profile)
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        _clear(editor, profile)
-        target.mkdir(parents=True)
+        _check_ours(editor, profile)
+        draft.mkdir(parents=True)
         for entry in sorted(source.iterdir()):
             if entry.name != "__pycache__":
-                _put(entry, target / entry.name, link)
-        _put(Path(client.__file__).parent, target / CLIENT, link)
+                _put(entry, draft / entry.name, link)
+        _put(Path(client.__file__).parent, draft / CLIENT, link)
         for name in editor.programs(profile):
-            _make_program(target / name)
-        launcher.record_command(engine_command(), None if link else str(target / CLIENT))
-        (target / NOTE).write_text(json.dumps({"version": __version__, "linked": link}), encoding="utf-8")
+            _make_program(draft / name)
+        launcher.record_command(engine_command(), None if link else str(draft / CLIENT))
+        (draft / NOTE).write_text(json.dumps({"version": __version__, "linked": link}), encoding="utf-8")
+        _clear(editor, profile)
+        draft.replace(target)
         editor.installed(profile)
-    except OSError as error:
-        raise NotWritable(
-            f"{error.filename or target} cannot be written: {error.strerror or error}.",
-            "Check who owns that folder, or name another with --folder.",
-        ) from error
+    except (OSError, shutil.Error) as error:
+        raise _failure(target, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return target
+
+
+def _failure(target: Path, error: OSError) -> OutputError:
+    """What a system's refusal means. shutil.Error holds one for each file: [(source, target, reason), ...]."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        _, place, reason = error.args[0][0]
+        number = re.match(r"\[Errno (\d+)\]", str(reason))
+        error = OSError(int(number[1]) if number else 0, str(reason), str(place))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull(f"There is no room for {target}.", "Free some space; what was installed before is still there.")
+    return NotWritable(
+        f"{error.filename or target} cannot be written: {error.strerror or error}.",
+        "Check who owns that folder, or name another with --folder.",
+    )
 
 
 def uninstall(editor: Editor, profile: Profile) -> bool:
@@ -152,10 +173,15 @@ def engine_command() -> list[str]:
     return [sys.executable, "-m", "engine"]
 
 
-def _clear(editor: Editor, profile: Profile) -> None:
+def _check_ours(editor: Editor, profile: Profile) -> None:
     target = place(editor, profile)
     if target.is_symlink() or (target.exists() and note(editor, profile) is None):
         raise NotWritable(f"{target} was not put there by Pincel.", "Move it away or delete it, then try again.")
+
+
+def _clear(editor: Editor, profile: Profile) -> None:
+    _check_ours(editor, profile)
+    target = place(editor, profile)
     if target.exists():
         shutil.rmtree(target)  # takes links away, not what they lead to
 

@@ -160,8 +160,11 @@ def enable(config: Path, on: bool) -> None:
         return
     config.parent.mkdir(parents=True, exist_ok=True)
     draft = config.with_name(config.name + ".pincel")
-    draft.write_bytes(("\n".join(kept) + "\n").encode("utf-8", "surrogateescape"))
-    draft.replace(config)
+    try:
+        draft.write_bytes(("\n".join(kept) + "\n").encode("utf-8", "surrogateescape"))
+        draft.replace(config)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 EDITOR = Krita()

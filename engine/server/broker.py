@@ -11,6 +11,7 @@ import logging
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -28,6 +29,7 @@ from engine.server.settings import Settings
 from engine.server.supervisor import Worker
 
 POLL_BUSY_MS, POLL_IDLE_MS = 100, 1000
+KEEP_SECONDS = 2.0
 
 log = logging.getLogger("pincel.broker")
 
@@ -66,19 +68,24 @@ class Broker:
         """End the loop soon; may be called from a signal handler."""
         self.stopping = True
 
-    def run(self, wake: socket.socket) -> None:
+    def run(self, wake: socket.socket, keep: Callable[[], None] = lambda: None) -> None:
         """Serve until a client says stop, stop() is called or the engine was idle for as long as the settings say.
 
-        wake: becomes readable when something outside of the sockets happened; that ends the loop's wait.
+        wake: becomes readable when something outside of the sockets happened; that ends the loop's wait. keep: is called
+        every KEEP_SECONDS.
         """
         poller = zmq.Poller()
         for source in (self.front.socket, self.dispatcher.back, wake):
             poller.register(source, zmq.POLLIN)
+        kept = time.monotonic()
         while not self.stopping:
             busy = self.dispatcher.busy() or self._freeing
             if wake.fileno() in dict(poller.poll(POLL_BUSY_MS if busy else POLL_IDLE_MS)):
                 wake.recv(4096)
             self._step()
+            if time.monotonic() - kept >= KEEP_SECONDS:
+                kept = time.monotonic()
+                keep()
 
     def _step(self) -> None:
         for session, message in self.front.receive():

@@ -20,6 +20,7 @@ from engine.client.connection import mismatch
 from engine.client.errors import (
     EngineStart,
     InternalError,
+    MessageMalformed,
     MessageTooLarge,
     NotLoopback,
     PincelError,
@@ -40,8 +41,8 @@ from engine.server.jobs import Session
 
 # Sessions without jobs are forgotten beyond this number, the longest silent first; such a client says hello again.
 SESSIONS_MAX = 1000
-# Who has no session gets so many answers on a connection, then silence; so many such connections are remembered.
-ANSWERS_TO_STRANGERS, STRANGERS_MAX = 100, 2000
+# So many refusals of one connection are logged, and where it has no session answered; so many connections are counted.
+REFUSALS_MAX, COUNTED_MAX = 100, 2000
 # So many messages may wait for a client that does not read, beyond what the kernels hold: ten minutes of a running job. Then
 # it counts as gone. Without a limit, one that asks and never listens would fill the memory.
 UNREAD_MAX = 10_000
@@ -75,7 +76,7 @@ class Front:
         self.sessions: dict[bytes, Session] = {}
         self.seen = time.monotonic()  # of the last message with the right key
         self._lost: list[Session] = []
-        self._strangers: OrderedDict[bytes, int] = OrderedDict()
+        self._refusals: OrderedDict[bytes, int] = OrderedDict()
         self.path = _free_path(ipc) if ipc else None
         address = f"ipc://{self.path}" if self.path else f"tcp://{loopback(host)}:{port or '*'}"
         self.socket = context.socket(zmq.ROUTER)
@@ -117,6 +118,8 @@ class Front:
             session = self.sessions.get(address.bytes)
             try:
                 message = unpack(self.key, parts, FROM_CLIENT, self.max_bytes)
+                if message.id == UNKNOWN:
+                    raise MessageMalformed(f"The id {UNKNOWN} is the engine's, for what it cannot attribute.")
                 if message.type == "hello":
                     session = self._open(address.bytes, message)
                 elif session is None:
@@ -186,9 +189,11 @@ class Front:
         An open job has one end only: an error about another message under its id goes out under "-".
         """
         session = self.sessions.get(address)
-        if session is None and not self._patient(address):
+        count = self._count(address)
+        if session is None and count > REFUSALS_MAX:
             return
-        log.info("refused: %s", error.sentence)
+        if count <= REFUSALS_MAX:
+            log.info("refused: %s", error.sentence)
         id = error.request
         if session is not None and id != UNKNOWN and not isinstance(error, WrongKey):
             self.tell(session, "error", UNKNOWN if id in session.jobs else id, error=error_field(error))
@@ -198,13 +203,13 @@ class Front:
         header = {"type": "error", "id": id, "error": error_field(error)}
         self._send(address, Numbering(self.key).seal(header))
 
-    def _patient(self, address: bytes) -> bool:
-        """Whether a connection without a session gets one more answer, and the log one more line."""
-        count = self._strangers.pop(address, 0) + 1
-        self._strangers[address] = count
-        if len(self._strangers) > STRANGERS_MAX:
-            self._strangers.popitem(last=False)
-        return count <= ANSWERS_TO_STRANGERS
+    def _count(self, address: bytes) -> int:
+        """How many messages of a connection were refused, this one included."""
+        count = self._refusals.pop(address, 0) + 1
+        self._refusals[address] = count
+        if len(self._refusals) > COUNTED_MAX:
+            self._refusals.popitem(last=False)
+        return count
 
     def _send(self, address: bytes, parts: Sequence[Any]) -> bool:
         try:

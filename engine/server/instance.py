@@ -7,6 +7,7 @@ are started at once give exactly one, and what a killed engine left behind never
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -18,6 +19,10 @@ from engine.client.errors import EngineNotAnswering, EngineStart
 LOCK = "engine.lock"
 # The holder of the lock publishes its connection file within milliseconds; this is for a machine under heavy load.
 PUBLISH_SECONDS = 10.0
+# Older than this, the connection file gets a new date.
+FRESH_SECONDS = 3600.0
+
+log = logging.getLogger("pincel.instance")
 
 
 @contextlib.contextmanager
@@ -43,14 +48,30 @@ def running(seconds: float = PUBLISH_SECONDS) -> connection.Connection:
 
 
 @contextlib.contextmanager
-def published(endpoint: str, key: bytes, version: str) -> Iterator[list[str]]:
-    """The connection file is there while this runs, and goes afterwards if it is still ours. Yields its paths."""
+def published(endpoint: str, key: bytes, version: str) -> Iterator[Callable[[], None]]:
+    """The connection file is there while this runs, and goes afterwards if it is still ours.
+
+    Yields a function to call now and then: it writes the file again where it was deleted or damaged, so that the engine
+    stays to be found, and keeps it young, because systems may clear their runtime folders of what is hours old. The file
+    of another engine that runs is left alone.
+    """
     try:
-        paths = connection.publish(endpoint, key, version)
+        connection.publish(endpoint, key, version)
     except OSError as error:
         raise EngineStart(f"The connection file cannot be written: {error.strerror}.", path=error.filename) from None
+
+    def keep() -> None:
+        for folder in connection.candidates():
+            found, why = connection.read_connection(folder)
+            with contextlib.suppress(OSError):
+                if found is None:
+                    path = connection.write_connection(folder, endpoint, key, version)
+                    log.warning("%s was written again: %s", path, why)
+                elif found.key == key and time.time() - os.stat(found.path).st_mtime > FRESH_SECONDS:
+                    os.utime(found.path)
+
     try:
-        yield paths
+        yield keep
     finally:
         connection.withdraw(key)
 

@@ -33,11 +33,11 @@ def serve(settings: Settings, log: Path | None = None, say: Callable[[str], None
             with (
                 _signals(broker) as wake,
                 contextlib.closing(broker),
-                instance.published(broker.endpoint, broker.key, __version__),
+                instance.published(broker.endpoint, broker.key, __version__) as keep,
             ):
                 logging.getLogger("pincel").info("engine %s at %s", __version__, broker.endpoint)
                 say(f"Pincel's engine {__version__} listens at {broker.endpoint}. `pincel stop` or Ctrl-C ends it.")
-                broker.run(wake)
+                broker.run(wake, keep)
     say("The engine ended.")
     return 0
 

@@ -18,6 +18,7 @@ import json
 import math
 import os
 import re
+import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,8 @@ def read_header(path: Path) -> Header:
     Raises WeightsMissing, WeightsPickle, WeightsTruncated or WeightsMetadata.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait for ever
+            raise errors.WeightsMissing(f"{path.name} is no ordinary file.")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             start = file.read(8)
@@ -82,8 +85,8 @@ def read_header(path: Path) -> Header:
             text = file.read(length)
     except FileNotFoundError:
         raise errors.WeightsMissing(f"There is no weights file {path.name}.") from None
-    except OSError as error:
-        raise errors.WeightsMissing(f"The weights file {path.name} cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        raise errors.WeightsMissing(f"The weights file {path.name} cannot be read: {error}.") from error
     if len(text) < length:
         raise errors.WeightsTruncated(f"{path.name} ends inside its header.")
     try:

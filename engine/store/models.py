@@ -26,6 +26,7 @@ class Entry:
     path: Path
     header: Header
     sha256: str
+    size: int
     default: bool
 
     def to_dict(self) -> dict[str, Any]:
@@ -39,7 +40,7 @@ class Entry:
             "licence": header.licence,
             "default": self.default,
             "sha256": self.sha256,
-            "bytes": self.path.stat().st_size,
+            "bytes": self.size,
             "steps": header.steps,
             "metrics": header.metrics,
             "created": header.created,
@@ -71,8 +72,8 @@ def available() -> list[Entry]:
     entries = []
     for name, path in files().items():
         try:
-            entries.append(Entry(path, read_header(path), digest(path), name in chosen))
-        except WeightsError:
+            entries.append(Entry(path, read_header(path), digest(path), path.stat().st_size, name in chosen))
+        except (WeightsError, OSError):  # the second: it went while it was looked at
             continue
     return sorted(entries, key=lambda e: e.header.name)
 

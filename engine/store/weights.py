@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,13 +10,17 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
+from engine import disk
 from engine.client import errors
 from engine.generators import base
 from engine.store.header import FORMAT, Header, read_header
 
 
 def write(path: Path, network: nn.Module, header: Header, half: bool = True) -> None:
-    """Save a network's state with its header; written beside and renamed. half: floating-point tensors as float16."""
+    """Save a network's state with its header, whole or not at all. half: floating-point tensors as float16.
+
+    Raises the errors of disk.whole.
+    """
     state = {}
     for key, tensor in network.state_dict().items():
         tensor = tensor.detach().cpu().contiguous()
@@ -26,12 +29,7 @@ def write(path: Path, network: nn.Module, header: Header, half: bool = True) -> 
     metadata |= {"title": header.title, "thesis": header.thesis, "licence": header.licence}
     metadata |= {"commit": header.commit, "created": header.created, "command": header.command}
     metadata |= {key: json.dumps(getattr(header, key)) for key in ("config", "data", "steps", "metrics")}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(save(state, metadata))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    disk.whole(path, lambda part: part.write_bytes(save(state, metadata)))
 
 
 def load(path: Path) -> tuple[Header, nn.Module]:

@@ -35,6 +35,8 @@ def check(picture: Picture, name: str = "picture") -> None:
 
 _TOPS = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0}
 
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "cannot allocate memory", "out of memory")
+
 
 def top(dtype: np.dtype) -> float:
     """The value that stands for 1.0: 255, 65535 or 1."""
@@ -85,7 +87,8 @@ def interleaved(values: Tensor, dtype: np.dtype) -> np.ndarray:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether this is really a lack of memory (torch's CPU allocator says so only in words)."""
+    """Whether this is really a lack of memory (torch says so only in words, which differ by system and device)."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error).lower()
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in said for words in _NO_MEMORY)

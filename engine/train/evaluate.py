@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from engine import disk
 from engine.client.errors import GeneratorUnknown, NotWritable, OptionError
 from engine.client.options import task as declared
 from engine.generators import base
@@ -28,7 +29,6 @@ from engine.store.cache import ModelCache
 from engine.store.header import digest, read_header
 from engine.train.arguments import Parser, setting
 from engine.train.evaluation.base import Figures, Report, Request, load
-from engine.train.runs import write_atomically
 
 TILE = 192  # pixels of a picture on a contact sheet
 
@@ -71,7 +71,7 @@ def contact_sheet(report: Report, path: Path, tile: int = TILE) -> None:
             picture = Image.fromarray(np.ascontiguousarray(array))
             picture.thumbnail((tile, tile))
             sheet.paste(picture, (column * tile, head + row * tile))
-    write_atomically(path, lambda p: sheet.save(p, "PNG"))
+    disk.whole(path, lambda p: sheet.save(p, "PNG"))
 
 
 def settings_of(name: str, task: str, options: Mapping[str, Any], also: Sequence[Sequence[tuple[str, Any]]]) -> Any:
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.
             print_table(f"{folder} ({len(pictures)} pictures), sheet {sheet}", report.rows)
     text = json.dumps(said, indent=1)
     target = args.out / f"{header.name}.json"
-    write_atomically(target, lambda p: p.write_text(text, encoding="utf-8"))
+    disk.whole(target, lambda p: p.write_text(text, encoding="utf-8"))
     print(text if args.json else f"figures: {target}")
 
 

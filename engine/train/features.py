@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine import disk
 from engine.client.errors import InputError
 from engine.imaging.hsv import rgb_to_xyv
 from engine.nn.classifier import Classifier
@@ -147,9 +148,9 @@ def _resize(pictures: Tensor, side: int) -> Tensor:
 
 def export(run: Path, packs: Sequence[Mapping[str, str]] = ()) -> Path:
     """Write RUN/features.safetensors from the run's checkpoint and its last held-out figures; returns the path."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    from engine.train.runs import RunFolder, write_atomically
+    from engine.train.runs import RunFolder
 
     facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
     state = RunFolder(run, tensorboard=False).load(torch.device("cpu"))
@@ -169,5 +170,5 @@ def export(run: Path, packs: Sequence[Mapping[str, str]] = ()) -> Path:
     metadata |= {key: json.dumps(value) for key, value in said.items()}
     tensors = {key: value.contiguous() for key, value in state["ema"].items()}
     path = run / f"{NAME}.safetensors"
-    write_atomically(path, lambda p: save_file(tensors, p, metadata))
+    disk.whole(path, lambda p: p.write_bytes(save(tensors, metadata)))
     return path

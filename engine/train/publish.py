@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from engine import disk
 from engine.client.errors import InputMissing, NothingToResume, NotWritable, TrainingError
 from engine.generators import base
 from engine.nn.unet import tame
@@ -113,7 +114,7 @@ def last_figures(run: Path) -> dict[str, float]:
 def list_sums(folder: Path) -> None:
     """Write SHA256SUMS anew for the weights files of a folder."""
     lines = [f"{digest(path)}  {path.name}\n" for path in sorted(folder.glob(f"*{models.SUFFIX}"))]
-    (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+    disk.whole(folder / "SHA256SUMS", lambda part: part.write_text("".join(lines), encoding="utf-8"))
 
 
 def current_commit() -> str:

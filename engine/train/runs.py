@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import math
-import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine import disk
 from engine.client.errors import NothingToResume, NotWritable
 from engine.train.confusion import confusion_picture
 from engine.train.plots import draw, read_lines
-
-
-def write_atomically(path: Path, write: Any) -> None:
-    """Call write(temporary path), then move the result to `path`: a crash leaves the old file as it was."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def mosaic(pictures: Tensor, columns: int) -> np.ndarray:
@@ -73,7 +65,7 @@ class RunFolder:
     def describe(self, facts: Mapping[str, Any]) -> None:
         """run.json: how to repeat this run."""
         text = json.dumps(facts, indent=1, default=str)
-        write_atomically(self.path / "run.json", lambda p: p.write_text(text, encoding="utf-8"))
+        disk.whole(self.path / "run.json", lambda p: p.write_text(text, encoding="utf-8"))
 
     def log(self, step: int, scalars: Mapping[str, float]) -> None:
         """Append one line to stats.jsonl."""
@@ -91,8 +83,11 @@ class RunFolder:
 
     def _append(self, name: str, key: Mapping[str, float], scalars: Mapping[str, float]) -> None:
         line = json.dumps({**key, **{k: round(v, 6) for k, v in scalars.items()}})
-        with (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            with (self.path / name).open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise disk.failure(self.path / name, error) from error
 
     def forget_after(self, step: int) -> None:
         """Drop the lines of the logs behind a step: what a crash left behind its last checkpoint is trained again."""
@@ -100,7 +95,7 @@ class RunFolder:
             rows = read_lines(self.path / name)
             kept = "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step)
             if any(row["step"] > step for row in rows):
-                write_atomically(self.path / name, lambda p, text=kept: p.write_text(text, encoding="utf-8"))
+                disk.whole(self.path / name, partial(Path.write_text, data=kept, encoding="utf-8"))
 
     def sheet(self, step: int, pictures: Tensor, columns: int = 5) -> Path:
         """Save [N, 3, H, W] in [0, 1] as one PNG, `columns` pictures a row; missing ones of the last row are white."""
@@ -130,7 +125,7 @@ class RunFolder:
             picture = draw(self.path / source, key)
             if picture is not None:
                 target = self.path / f"losses-by-{key}.png"
-                write_atomically(target, lambda p, data=picture: p.write_bytes(data))
+                disk.whole(target, partial(Path.write_bytes, data=picture))
 
     def hyperparameters(self, chosen: Mapping[str, Any], figures: Mapping[str, float]) -> None:
         """A row of TensorBoard's HParams table."""
@@ -141,12 +136,17 @@ class RunFolder:
     def _picture(self, path: Path, array: np.ndarray) -> None:
         from PIL import Image
 
-        path.parent.mkdir(exist_ok=True)
-        write_atomically(path, lambda p: Image.fromarray(array).save(p, format="PNG"))
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise disk.failure(path, error) from error
+        disk.whole(path, lambda p: Image.fromarray(array).save(p, format="PNG"))
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint."""
-        write_atomically(self.checkpoint, lambda p: torch.save(dict(state), p))
+        """Replace the checkpoint. Made in memory first: torch has no word for a full disk, and may end the process."""
+        made = io.BytesIO()
+        torch.save(dict(state), made)
+        disk.whole(self.checkpoint, lambda p: p.write_bytes(made.getbuffer()))
 
     def load(self, device: torch.device) -> dict[str, Any]:
         """The last checkpoint. Read with weights_only: a checkpoint is data, never code. Raises NothingToResume."""

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import paths
+from engine import disk, paths
 from engine.client.errors import Cancelled, NothingToResume, OptionError, PincelError, TrainingError
 from engine.train.arguments import OUT, complete, plain
 from engine.train.live import Live
 from engine.train.publish import publish
-from engine.train.runs import RunFolder, write_atomically
+from engine.train.runs import RunFolder
 from engine.train.training import Report, Training, check_publishing, found_module
 
 _DIRECTLY = ("batch", "ema", "clip", "warmup", "seed", "minutes", "steps")
@@ -141,7 +141,7 @@ class Sweep:
         arguments = {k: v for k, v in self.values.items() if k not in ("resume", "out")}
         said = {"command": self.command, "by": self.by, "best": best and best["name"], "runs": self.rows}
         text = json.dumps({**said, "arguments": arguments}, indent=1)
-        write_atomically(self.file, lambda p: p.write_text(text, encoding="utf-8"))
+        disk.whole(self.file, lambda p: p.write_text(text, encoding="utf-8"))
 
     def _table(self, best: dict[str, Any] | None) -> str:
         lines = []

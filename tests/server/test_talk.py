@@ -128,6 +128,7 @@ HEADERS = [
     b"[" * 5000,
     b'{"type": "ping"}',
     b'{"type": "ping", "id": 5, "session": "", "seq": 1}',
+    b'{"type": "ping", "id": "-", "session": "", "seq": 1}',
     b'{"type": "ping", "id": "p", "session": "", "seq": NaN}',
     b'{"type": "ping", "id": "p", "session": "", "seq": 1e999}',
     b'{"type": "format-disk", "id": "p", "session": "", "seq": 1}',

@@ -38,6 +38,8 @@ def test_faults_of_memory_and_of_the_device_are_told_apart():
         (full, True, False),
         (MemoryError(), True, False),
         (RuntimeError("[enforce fail at alloc_cpu.cpp] . DefaultCPUAllocator: not enough memory"), True, False),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), True, False),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 5 GB)"), True, False),
         (RuntimeError("shapes do not match"), False, False),
         (ValueError("CUDA error"), False, False),
     ):
