@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.e2e.editors import gimp as real
+from tests.e2e.editors.desk import Desk, catch_pages
 from tests.e2e.editors.engines import Engine, environment
 
 
@@ -33,6 +35,26 @@ def console(stage):
     gimp = real.Gimp(*stage)
     yield gimp
     gimp.close()
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory):
+    """One GIMP with a window for all tests, and its engine. $PINCEL_TEST_SHOTS names the folder for screenshots."""
+    _, why = real.where()
+    missing = [name for name in ("Xvfb", "xdotool") if not shutil.which(name)]
+    if why or missing:
+        pytest.skip(why or f"{' and '.join(missing)} not installed")
+    folder = tmp_path_factory.mktemp("window")
+    shots = Path(os.environ.get("PINCEL_TEST_SHOTS") or folder)
+    shots.mkdir(parents=True, exist_ok=True)
+    environ = environment(folder, Path(os.environ["PINCEL_MODELS"]))
+    engine = Engine(environ)
+    engine.start()
+    catch_pages(folder)
+    gimp = real.Gimp(folder, environ, window=True)
+    yield Desk(gimp, engine, shots)
+    gimp.close()
+    engine.stop()
 
 
 @pytest.fixture(scope="session")

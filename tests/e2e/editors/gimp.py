@@ -74,7 +74,7 @@ class Gimp:
         if window:
             self.screen = Xvfb(folder / "screen")
             self.environ["DISPLAY"] = self.screen.display
-        self._start(["gimp", "-n", "-s"] if window else ["gimp-console", "-idf"])
+        self._start(["gimp", "-n", "-s"] if window else ["gimp-console", "-idfc"])
 
     def _run(self, command: list[str]) -> str:
         return subprocess.run(
@@ -83,7 +83,7 @@ class Gimp:
 
     def _start(self, command: list[str]) -> None:
         boot = f"exec(open({str(HERE / 'in_gimp.py')!r}).read())"
-        command += ["-c", "--stack-trace-mode=never", "--quit", "--batch-interpreter=python-fu-eval", "-b", boot]
+        command += ["--stack-trace-mode=never", "--quit", "--batch-interpreter=python-fu-eval", "-b", boot]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [*self._in, *command],
