@@ -74,14 +74,24 @@ class Engine:
         self._transport = transport or InProcess(device)
 
     @classmethod
-    def connect(cls, start: bool = False) -> Engine:
-        """An Engine whose work a running engine does. start: start one if none runs. Raises EngineNotRunning, EngineStart."""
+    def connect(cls, start: bool = False, remote: str | None = None) -> Engine:
+        """An Engine whose work a running engine does. start: start one if none runs. Raises EngineNotRunning, EngineStart.
+
+        remote: the name of an engine on another machine, see `pincel pair`.
+        """
+        at = None
+        if remote is not None:
+            from engine.remote.dealer import Paired
+
+            at = Paired(remote)
         from engine.client.session import Session
 
         environ = dict(os.environ)
         # This very installation, whether or not its `pincel` command is in PATH.
         environ.setdefault("PINCEL_ENGINE", shlex.join([sys.executable, "-m", "engine"]))
-        return cls(transport=Service(Session.connect("pincel-python", __version__, start=start, environ=environ)))
+        return cls(
+            transport=Service(Session.connect("pincel-python", __version__, start=start, environ=environ, at=at))
+        )
 
     def colorize(
         self,

@@ -73,10 +73,12 @@ class Interrupt:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the work is to be done. choice: "auto", "local" or "service"; device: in this process, on that one."""
+    """Where the work is to be done. choice: "auto", "local" or "service"; device: in this process, on that one; remote: by
+    the engine of another machine, before all else."""
 
     choice: str = "auto"
     device: str | None = None
+    remote: str | None = None
 
 
 @contextmanager
@@ -86,7 +88,11 @@ def engine_for(place: Place) -> Iterator[tuple[Engine, str]]:
 
     engine: Engine | None = None
     where = "local"
-    if place.choice == "service" or (place.choice == "auto" and place.device is None and connection.find()[0]):
+    if place.remote is not None:
+        from engine.api import Engine
+
+        engine, where = Engine.connect(remote=place.remote), "service"
+    elif place.choice == "service" or (place.choice == "auto" and place.device is None and connection.find()[0]):
         from engine.api import Engine
 
         try:

@@ -105,6 +105,7 @@ def _common_parameters(task: Task) -> list[inspect.Parameter]:
         _parameter("skip_existing", bool, False, "--skip-existing", help="Leave out sources whose results exist."),
         _parameter("convert", bool, False, "--convert", help="Accept CMYK, palettes and the first frame of several."),
         _parameter("engine", Where, Where.auto, "--engine", help="auto uses a running engine, if there is one."),
+        _parameter("remote", str | None, None, "--remote", help="The engine of another machine: see pincel pair."),
         _parameter(
             "device", str | None, None, "--device", help="cpu, cuda, cuda:1, mps, openvino: works in this process."
         ),
@@ -136,6 +137,7 @@ def _run(
     overwrite: bool,
     skip_existing: bool,
     engine: Where,
+    remote: str | None,
     device: str | None,
     dry_run: bool,
     as_json: bool,
@@ -161,7 +163,7 @@ def _run(
         return error.exit_status
     if dry_run:
         return _dry(works, report)
-    where = batch.Place(engine.value, device)
+    where = batch.Place(engine.value, device, remote)
     return batch.run(task.name, works, values, extras, report, where, convert=convert, overwrite=overwrite)
 
 

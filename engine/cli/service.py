@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from engine import __version__
+from engine.cli import pair
 from engine.client.errors import EngineNotRunning
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -18,12 +19,19 @@ def add_to(app: typer.Typer) -> None:
     app.command("serve", help="Run the engine that editors and scripts share, until it is stopped.")(serve)
     app.command("status", help="What the running engine is doing. Exit status 6 if there is none.")(status)
     app.command("stop", help="Stop the running engine; its jobs end with an error.")(stop)
+    app.add_typer(pair.app, name="pair")
 
 
 def serve(
     host: Annotated[str, typer.Option(help="A loopback address; others are refused.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     ipc: Annotated[str | None, typer.Option(metavar="PATH", help="A Unix socket instead of a port.")] = None,
+    remote: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Let in machines that are paired there too, encrypted: see pincel pair."
+        ),
+    ] = None,
     device: Annotated[
         list[str] | None, typer.Option(help="cpu, cuda:0, mps, openvino; repeat it for several. Else what there is.")
     ] = None,
@@ -40,7 +48,7 @@ def serve(
     from engine.server.serve import serve as run
     from engine.server.settings import Settings
 
-    settings = Settings(host=host, port=port, ipc=ipc, keep_alive=keep_alive, idle_exit=idle_exit)
+    settings = Settings(host=host, port=port, ipc=ipc, remote=remote, keep_alive=keep_alive, idle_exit=idle_exit)
     if device:
         settings.devices = list(device)
     if max_bytes is not None:

@@ -45,7 +45,8 @@ class Broker:
         self._freeing: list[tuple[Session, str, list[Worker]]] = []
         self.context: zmq.Context[Any] = zmq.Context()
         try:
-            self.front = Front(self.context, self.key, settings.max_bytes, settings.host, settings.port, settings.ipc)
+            where = settings.host, settings.port, settings.ipc, settings.remote
+            self.front = Front(self.context, self.key, settings.max_bytes, *where)
         except BaseException:
             self.context.destroy(linger=0)
             raise
@@ -75,7 +76,7 @@ class Broker:
         every KEEP_SECONDS.
         """
         poller = zmq.Poller()
-        for source in (self.front.socket, self.dispatcher.back, wake):
+        for source in (*self.front.sockets, self.dispatcher.back, wake):
             poller.register(source, zmq.POLLIN)
         kept = time.monotonic()
         while not self.stopping:

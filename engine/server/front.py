@@ -1,4 +1,4 @@
-"""The door that clients knock at: the ROUTER socket, the sessions, and who may say what."""
+"""The doors that clients knock at: the ROUTER sockets, the sessions, and who may say what."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import stat
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
@@ -39,6 +40,9 @@ from engine.client.protocol import (
 )
 from engine.server.jobs import Session
 
+if TYPE_CHECKING:
+    from engine.remote.listener import Listener
+
 # Sessions without jobs are forgotten beyond this number, the longest silent first; such a client says hello again.
 SESSIONS_MAX = 1000
 # So many refusals of one connection are logged, and where it has no session answered; so many connections are counted.
@@ -49,7 +53,24 @@ UNREAD_MAX = 10_000
 # After the end, answers that are still on their way have this long to leave.
 LINGER_MS = 300
 
+# What another machine may not ask of an engine.
+HOME_ALONE = ("free", "stop")
+AT_HOME = "Run the command on the machine on which the engine runs."
+
 log = logging.getLogger("pincel.front")
+
+
+@dataclass(eq=False)
+class Door:
+    """A socket that clients come in by, and the key that signs there. remote: it leads to other machines."""
+
+    socket: zmq.Socket[Any]
+    key: bytes
+    remote: bool = False
+
+
+# Where a session's messages go: a door, and what ZeroMQ calls the connection there.
+Address = tuple[Door, bytes]
 
 
 def loopback(host: str) -> str:
@@ -64,42 +85,52 @@ def loopback(host: str) -> str:
 
 
 class Front:
-    """The socket to the clients. key: 32 bytes, signs every message; max_bytes: of one message.
+    """The sockets to the clients. key: 32 bytes, signs every message of this machine's; max_bytes: of one message.
 
-    host and port (0: any free one) or ipc, a path, say where. Raises NotLoopback, PortTaken, EngineStart.
+    host and port (0: any free one) or ipc, a path, say where; remote: HOST:PORT of a second door, for machines that are
+    paired, or None. Raises NotLoopback, PortTaken, EngineStart, OptionError.
     """
 
     def __init__(
-        self, context: zmq.Context[Any], key: bytes, max_bytes: int, host: str, port: int, ipc: str | None
+        self,
+        context: zmq.Context[Any],
+        key: bytes,
+        max_bytes: int,
+        host: str,
+        port: int,
+        ipc: str | None,
+        remote: str | None = None,
     ) -> None:
-        self.key, self.max_bytes = key, max_bytes
-        self.sessions: dict[bytes, Session] = {}
+        self.max_bytes = max_bytes
+        self.sessions: dict[Address, Session] = {}
         self.seen = time.monotonic()  # of the last message with the right key
         self._lost: list[Session] = []
-        self._refusals: OrderedDict[bytes, int] = OrderedDict()
+        self._refusals: OrderedDict[Address, int] = OrderedDict()
         self.path = _free_path(ipc) if ipc else None
         address = f"ipc://{self.path}" if self.path else f"tcp://{loopback(host)}:{port or '*'}"
-        self.socket = context.socket(zmq.ROUTER)
-        self.socket.linger = LINGER_MS
-        # Sending to a client that is gone is an error, which is how its jobs come to be dropped.
-        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        # libzmq cuts the connection before it allocates a larger part; the sum of the parts is checked in unpack.
-        self.socket.setsockopt(zmq.MAXMSGSIZE, max(max_bytes, 2 * HEADER_MAX))
-        # A peer whose machine vanished (behind a tunnel) is noticed by the kernels, not by ZMTP heartbeats: an editor
-        # that is busy for a minute and leaves its socket alone is still there.
-        self.socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        self.socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 10)
-        self.socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)
-        self.socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 3)
-        self.socket.setsockopt(zmq.SNDHWM, UNREAD_MAX)
-        # ROUTER_HANDOVER stays off: a connection that cannot sign must not take over another one's answers.
-        _bind(self.socket, address, port)
-        self.endpoint = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.doors: list[Door] = []
+        self.listener: Listener | None = None
+        if remote is not None:
+            from engine.remote.listener import Listener
+
+            self.listener = Listener(context, remote, _router(context, max_bytes))
+            self.doors.append(Door(self.listener.socket, self.listener.key, remote=True))
+        router = _router(context, max_bytes)
+        _bind(router, address, port)
+        self.doors.insert(0, Door(router, key))
+        self.endpoint = router.getsockopt_string(zmq.LAST_ENDPOINT)
         if self.path is not None:
             self.path.chmod(0o600)
 
+    @property
+    def sockets(self) -> list[zmq.Socket[Any]]:
+        """What to wait for before receive()."""
+        asked = [self.listener.asked] if self.listener is not None else []
+        return [door.socket for door in self.doors] + asked
+
     def close(self) -> None:
-        self.socket.close()
+        for one in self.sockets:
+            one.close()
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
@@ -110,29 +141,38 @@ class Front:
 
         Whatever else arrives is answered with an error here.
         """
+        if self.listener is not None:
+            self.listener.answer()
+        for door in self.doors:
+            yield from self._receive(door, most)
+
+    def _receive(self, door: Door, most: int) -> Iterator[tuple[Session, Message]]:
         for _ in range(most):
             try:
-                address, *parts = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+                name, *parts = door.socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            session = self.sessions.get(address.bytes)
+            address = door, name.bytes
+            session = self.sessions.get(address)
             try:
-                message = unpack(self.key, parts, FROM_CLIENT, self.max_bytes)
+                message = unpack(door.key, parts, FROM_CLIENT, self.max_bytes)
                 if message.id == UNKNOWN:
                     raise MessageMalformed(f"The id {UNKNOWN} is the engine's, for what it cannot attribute.")
                 if message.type == "hello":
-                    session = self._open(address.bytes, message)
+                    session = self._open(address, message)
                 elif session is None:
                     raise _answering(message, WrongKey("The message belongs to a session that is not open."))
                 else:
                     session.numbering.accept(message)
+                if door.remote and message.type in HOME_ALONE:
+                    raise _answering(message, WrongKey("Only the engine's own machine may do that.", AT_HOME))
             except PincelError as error:
-                self.refuse(address.bytes, error)
+                self.refuse(address, error)
                 continue
             self.seen = session.seen = time.monotonic()
             yield session, message
 
-    def _open(self, address: bytes, message: Message) -> Session:
+    def _open(self, address: Address, message: Message) -> Session:
         spoken = message.header["protocol"]
         if spoken != VERSION:
             raise _answering(message, mismatch(spoken, VERSION, __version__))
@@ -143,7 +183,7 @@ class Front:
             for session in sorted(idle, key=lambda session: session.seen)[:1]:
                 del self.sessions[session.address]
         program = str(message.header["client"].get("name", ""))[:80]
-        session = Session(address, Numbering(self.key, f"s-{secrets.token_hex(16)}"), program)
+        session = Session(address, Numbering(address[0].key, f"s-{secrets.token_hex(16)}"), program)
         self.sessions[address] = session
         log.info("%s opened a session", program or "a client")
         return session
@@ -183,7 +223,7 @@ class Front:
             log.info("%s is gone", session.program or "a client")
             self.lose(session)
 
-    def refuse(self, address: bytes, error: PincelError) -> None:
+    def refuse(self, address: Address, error: PincelError) -> None:
         """Answer a message with an error, in the address's session where it has one and the message could be read.
 
         An open job has one end only: an error about another message under its id goes out under "-".
@@ -201,9 +241,9 @@ class Front:
         if session is not None and id in session.jobs:
             id = UNKNOWN
         header = {"type": "error", "id": id, "error": error_field(error)}
-        self._send(address, Numbering(self.key).seal(header))
+        self._send(address, Numbering(address[0].key).seal(header))
 
-    def _count(self, address: bytes) -> int:
+    def _count(self, address: Address) -> int:
         """How many messages of a connection were refused, this one included."""
         count = self._refusals.pop(address, 0) + 1
         self._refusals[address] = count
@@ -211,14 +251,33 @@ class Front:
             self._refusals.popitem(last=False)
         return count
 
-    def _send(self, address: bytes, parts: Sequence[Any]) -> bool:
+    def _send(self, address: Address, parts: Sequence[Any]) -> bool:
+        door, name = address
         try:
-            self.socket.send_multipart([address, *parts], zmq.NOBLOCK, copy=False)
+            door.socket.send_multipart([name, *parts], zmq.NOBLOCK, copy=False)
         except zmq.ZMQError as error:
             if error.errno in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 return False
             raise
         return True
+
+
+def _router(context: zmq.Context[Any], max_bytes: int) -> zmq.Socket[Any]:
+    socket = context.socket(zmq.ROUTER)
+    socket.linger = LINGER_MS
+    # Sending to a client that is gone is an error, which is how its jobs come to be dropped.
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    # libzmq cuts the connection before it allocates a larger part; the sum of the parts is checked in unpack.
+    socket.setsockopt(zmq.MAXMSGSIZE, max(max_bytes, 2 * HEADER_MAX))
+    # A peer whose machine vanished (behind a tunnel) is noticed by the kernels, not by ZMTP heartbeats: an editor
+    # that is busy for a minute and leaves its socket alone is still there.
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 10)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 3)
+    socket.setsockopt(zmq.SNDHWM, UNREAD_MAX)
+    # ROUTER_HANDOVER stays off: a connection that cannot sign must not take over another one's answers.
+    return socket
 
 
 def _answering(message: Message, error: PincelError) -> PincelError:

@@ -15,9 +15,9 @@ BEFORE_WORK = {"phase": "start", "step": 0, "steps": 1, "fraction": 0.0, "eta": 
 
 @dataclass(eq=False)
 class Session:
-    """An open session; it belongs to one connection, which ZeroMQ calls by `address`."""
+    """An open session; it belongs to one connection, which Front calls by `address`."""
 
-    address: bytes
+    address: Any
     numbering: Numbering
     program: str
     jobs: dict[str, Job] = field(default_factory=dict)

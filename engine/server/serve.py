@@ -36,6 +36,8 @@ def serve(settings: Settings, log: Path | None = None, say: Callable[[str], None
                 instance.published(broker.endpoint, broker.key, __version__) as keep,
             ):
                 logging.getLogger("pincel").info("engine %s at %s", __version__, broker.endpoint)
+                if broker.front.listener is not None:
+                    say(f"Machines that are paired may use it at {broker.front.listener.endpoint}.")
                 say(f"Pincel's engine {__version__} listens at {broker.endpoint}. `pincel stop` or Ctrl-C ends it.")
                 broker.run(wake, keep)
     say("The engine ended.")

@@ -14,7 +14,7 @@ from tests.house.tree import ROOT, files
 
 PAGES = [p for p in files() if p.suffix == ".md" and p.parts[0] in {"docs", "README.md", "CONTRIBUTING.md"}]
 # Examples of commands that need more than a picture: a running engine, a trainer's data, a generator yet to be written.
-ELSEWHERE = {"serve", "status", "stop", "train", "install", "evaluate"}
+ELSEWHERE = {"serve", "status", "stop", "pair", "train", "install", "evaluate"}
 
 
 def blocks(page, language):
@@ -27,7 +27,7 @@ def commands():
     for page in PAGES:
         for line in "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
-            if words[:1] == ["pincel"] and words[1] not in ELSEWHERE and "NAME" not in words:
+            if words[:1] == ["pincel"] and words[1] not in ELSEWHERE and not {"NAME", "--remote"} & {*words}:
                 yield pytest.param(words[1:], id=f"{page}: {' '.join(words)}")
 
 
