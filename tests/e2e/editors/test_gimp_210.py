@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from engine.client import controls
 from engine.client.options import TASKS
+from tests.e2e.editors import drawing
 from tests.e2e.editors.engines import Engine, environment
 from tests.e2e.editors.pictures import LUMA
 from tests.house.tree import ROOT
@@ -52,7 +54,7 @@ def scheme(task, **given):
         if control.kind == "choice":
             value = [v for v, _ in control.choices].index(value)
         if control.kind in ("layer", "generator", "numbers"):
-            words.append(f'"{value or ""}"')
+            words.append(f'"{value or ""}"')  # a layer's name
         else:
             words.append(str(int(value) if control.kind in ("bool", "choice") else float(value)))
     return f"(plug-in-pincel-{task} RUN-NONINTERACTIVE image layer {' '.join(words)})"
@@ -107,6 +109,25 @@ def test_a_feathered_selection(stage, grey):
 def test_upscale_a_layer_with_the_canvas(stage, grey):
     seen, said = run(stage, grey[:40, :52], scheme("upscale", scale=2.0, grow=True))
     assert seen is not None and seen.shape == (80, 104, 3), said
+
+
+@pytest.mark.parametrize("place", ["layer", "below"])
+def test_colour_line_art_by_hints_in_a_layer_of_that_name(stage, place):
+    lines, strokes = drawing.line_art(), drawing.hints()
+    Image.fromarray(strokes).save(stage[0] / "strokes.png")
+    hints = f"""
+(let ((hints (car (gimp-file-load-layer RUN-NONINTERACTIVE image "{stage[0]}/strokes.png"))))
+  (gimp-image-insert-layer image hints 0 0)
+  (gimp-item-set-name hints "strokes")
+  (gimp-item-set-visible hints FALSE))
+"""
+    drawn = np.repeat(lines[..., None], 3, 2)
+    seen, said = run(stage, drawn, hints, scheme("sketch", hints="strokes", place=place))
+    assert seen is not None, said
+    assert (seen[lines == 0] == 0).all()
+    paper = (strokes[..., 3] > 0) & (lines == 255)
+    off = deltaE_ciede2000(rgb2lab(seen[paper]), rgb2lab(strokes[..., :3][paper]))
+    assert off.mean() < 1 and off.max() < 2
 
 
 def test_an_indexed_image_gets_a_sentence(stage, grey):

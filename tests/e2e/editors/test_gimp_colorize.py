@@ -187,20 +187,27 @@ def test_variants_are_a_group_with_the_first_one_shown(pictures, grey):
     assert pictures.gimp.ask("[c.get_visible() for c in made.get_children()]") == [True, False, False]
 
 
-def test_hints_are_obeyed(pictures, grey):
+@pytest.mark.parametrize("wanted", [(190, 95, 85), (80, 120, 200), (170, 120, 60)], ids=["rust", "blue", "amber"])
+def test_hints_are_obeyed(pictures, grey, wanted):
+    """A square on the meadow, in a layer smaller than the photograph; colours that its lightness can have."""
     pictures.new(rgb(grey))
-    pictures.gimp.do("""
-h = layer(img, 60, 60, T.RGBA_IMAGE, None, (90, 20), "hints")
-h.fill(Gimp.FillType.TRANSPARENT)
-img.select_rectangle(Gimp.ChannelOps.REPLACE, 100, 30, 24, 24)
-red = Gegl.Color.new("black"); red.set_rgba(0.85, 0.1, 0.1, 1.0); Gimp.context_set_foreground(red)
-h.edit_fill(Gimp.FillType.FOREGROUND)
-Gimp.Selection.none(img)
-""")
-    assert pictures.run("colorize", hints="=h") == ["success", ""]
-    hinted, _ = pictures.take("made", 3)
+    square = np.zeros((40, 40, 4), np.uint8)
+    square[5:29, 10:34] = (*wanted, 255)
+    pictures.add("h", square, "hints", (100, 80))
     assert pictures.run("colorize") == ["success", ""]
     free, _ = pictures.take("made", 3)
-    spot = np.s_[32:52, 102:122]
-    redness = [float((p[spot][..., 0].astype(float) - p[spot][..., 1:].mean(-1)).mean()) for p in (hinted, free)]
-    assert redness[0] > redness[1] + 20
+    assert pictures.run("colorize", hints="=h") == ["success", ""]
+    hinted, _ = pictures.take("made", 3)
+    spot = np.s_[87:107, 112:132]
+    assert off(hinted[spot], wanted) < min(6.0, off(free[spot], wanted) / 2)
+    assert np.array_equal(np.rint(luma(hinted)), grey)
+
+
+def off(seen, wanted):
+    """Mean CIEDE2000 of u8 [H, W, 3] from the wanted colour at the photograph's own lightness, which hints never change."""
+    from skimage.color import deltaE_ciede2000, rgb2lab
+
+    given = rgb2lab(seen)
+    asked = np.broadcast_to(rgb2lab(np.array(wanted)[None, None] / 255), given.shape).copy()
+    asked[..., 0] = given[..., 0]
+    return float(deltaE_ciede2000(given, asked).mean())

@@ -43,6 +43,25 @@ def test_a_run_from_a_script_returns_the_new_layer(console, engine, stage, grey,
     console.do("img.delete()")
 
 
+def test_a_batch_in_script_fu_gets_the_new_layer(console, engine, grey):
+    """GIMP's other language for batches and its procedure browser's: arguments by name, the rest at their defaults."""
+    pictures = Pictures(console)
+    pictures.new(np.ascontiguousarray(grey[:60, :80, None]))
+    said = console.do("""
+script = '(gimp-item-set-name (car (plug-in-pincel-colorize #:run-mode RUN-NONINTERACTIVE #:image %d' \
+         ' #:drawables (vector %d) #:seed 8)) "by Script-Fu")' % (img.get_id(), l.get_id())
+procedure = Gimp.get_pdb().lookup_procedure("plug-in-script-fu-eval")
+config = procedure.create_config()
+config.set_property("script", script)
+value = procedure.run(config).index(0).value_nick
+""")
+    assert said == "success" and pictures.tree() == ["by Script-Fu", "photo"]
+    by_script, _ = pictures.take("img.get_layers()[0]", 3)
+    assert pictures.run("colorize", seed=8) == ["success", ""]
+    assert np.array_equal(pictures.take("made", 3)[0], by_script)
+    console.do("img.delete()")
+
+
 @pytest.mark.skipif("generate" not in TASKS, reason="this engine generates nothing")
 def test_generated_pictures_fill_the_selection(console, engine, stage, grey):
     if "generate" not in with_weights(stage[1]):
@@ -53,7 +72,9 @@ def test_generated_pictures_fill_the_selection(console, engine, stage, grey):
     assert pictures.run("generate", count=2, seed=3) == ["success", ""]
     tree = pictures.tree()
     assert len(tree) == 2 and len(tree[0][1]) == 2
-    _, facts = pictures.take("made.get_children()[0]", 3)
+    made, facts = pictures.take("made.get_children()[0]", 3)
+    other, _ = pictures.take("made.get_children()[1]", 3)
     assert facts[1] == 64 and facts[3] == 40
+    assert made.std() > 5 and not np.array_equal(made, other)
     assert pictures.run("generate", layers="[]", place="new-image")[0] == "success"
     console.do("made.get_image().delete(); img.delete()")

@@ -36,13 +36,14 @@ def expected(small):
             yield {scale: inside.upscale(small, scale=float(scale)).array for scale in (2, 4)}
 
 
-def test_a_layer_twice_as_large_and_the_canvas_as_it_was(pictures, small, expected):
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_layer_larger_and_the_canvas_as_it_was(pictures, small, expected, scale):
     pictures.new(small, canvas=(100, 80), at=(10, 5))
-    assert pictures.run("upscale", scale=2.0) == ["success", ""]
+    assert pictures.run("upscale", scale=float(scale)) == ["success", ""]
     assert pictures.tree() == ["Upscale", "photo"]
     after, facts = pictures.take("made", 3)
-    assert facts[1:] == [104, 80, 10, 5]
-    assert np.array_equal(after, expected[2])
+    assert facts[1:] == [52 * scale, 40 * scale, 10, 5]
+    assert np.array_equal(after, expected[scale])
     assert pictures.gimp.ask("[img.get_width(), img.get_height()]") == [100, 80]
 
 
