@@ -142,8 +142,10 @@ def _sound(record: Any) -> bool:
     )
 
 
-def _kind(task: str, network: str, device: str) -> str:
-    return f"{task} {network} {device}"
+def _kind(task: str, network: str, device: str, values: Mapping[str, Any]) -> str:
+    """What decides the speed: a quality that computes in full precision is a kind of its own."""
+    full = values.get("quality", "normal") != "normal"
+    return f"{task} {network} {device}{' exact' if full else ''}"
 
 
 def note(
@@ -165,7 +167,7 @@ def note(
         "scale": scale,
     }
     kinds = _records()
-    kind = _kind(task, network, device)
+    kind = _kind(task, network, device, values)
     kinds[kind] = [*kinds.pop(kind, []), record][-KEPT:]
     kept = dict(list(kinds.items())[-KINDS:])
     with contextlib.suppress(OSError):
@@ -190,11 +192,13 @@ def predict(
     from engine.store import models
 
     values = declared.task(task).complete(options)
+    if "generator" not in values:
+        return None
     network = models.resolve(task, values["generator"]).name.removesuffix(models.SUFFIX)
     found = [
         records
         for kind, records in _records().items()
-        if records and (kind == _kind(task, network, device) if device else kind.startswith(f"{task} {network} "))
+        if records and kind == _kind(task, network, device or kind.split()[2], values)
     ]
     if not found:
         return None

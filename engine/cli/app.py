@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from engine import __version__
-from engine.cli import doctor, install, models, pictures, service
+from engine.cli import bench, doctor, install, models, pictures, service
 from engine.client.errors import PincelError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.add_typer(models.app, name="models")
 service.add_to(app)
 doctor.add_to(app)
 install.add_to(app)
+bench.add_to(app)
 
 
 @app.command(

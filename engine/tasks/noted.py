@@ -79,7 +79,7 @@ def _note(
 def first(task: str, options: Mapping[str, Any]) -> tuple[Picture | None, dict[str, Any]]:
     """A small job of the kind, by whose record the first forecast is made: its source, and its options."""
     declaration = declared.task(task)
-    kept = {name: value for name, value in options.items() if name in ("generator", "realism")}
+    kept = {name: value for name, value in options.items() if name in ("generator", "realism", "quality")}
     if not declaration.source:
         return None, kept
     side = ENLARGED_SIDE if any(option.name == "scale" for option in declaration.options) else WHOLE_SIDE

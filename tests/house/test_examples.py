@@ -14,7 +14,7 @@ from tests.house.tree import ROOT, files
 
 PAGES = [p for p in files() if p.suffix == ".md" and p.parts[0] in {"docs", "README.md", "CONTRIBUTING.md"}]
 # Examples of commands that need more than a picture: a running engine, a trainer's data, a generator yet to be written.
-ELSEWHERE = {"serve", "status", "stop", "pair", "train", "install", "evaluate"}
+ELSEWHERE = {"serve", "status", "stop", "pair", "train", "install", "evaluate", "bench"}
 
 
 def blocks(page, language):

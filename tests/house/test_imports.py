@@ -31,8 +31,12 @@ RULES: dict[str, tuple[str, str]] = {
         "torch numpy PIL safetensors tensorboard matplotlib rich skimage",
     ),
     "demo": ("api cli", "numpy PIL skimage rich"),
+    "bench": (
+        "forecast tasks store files server generators __version__",
+        "torch numpy rich safetensors matplotlib onnxruntime openvino ncnn pnnx",
+    ),
     "install": ("paths __version__", ""),
-    "cli": ("api files install remote server store tasks train paths disk", "typer rich torch"),
+    "cli": ("api bench files install remote server store tasks train paths disk", "typer rich torch"),
     "__init__": ("api", ""),
     "__main__": ("cli", ""),
 }
