@@ -18,6 +18,7 @@ _ORDERS = {
 }
 _DTYPES = {"U8": "u8", "U16": "u16", "F16": "f16", "F32": "f32"}
 _DEPTHS = {dtype: depth for depth, dtype in _DTYPES.items()}
+_FULL = {"u8": b"\xff", "u16": b"\xff\xff", "f16": b"\x00\x3c", "f32": b"\x00\x00\x80\x3f"}  # an opaque alpha
 SRGB, LINEAR_SRGB = "sRGB-elle-V2-srgbtrc.icc", "sRGB-elle-V2-g10.icc"
 SRGB8 = ("RGBA", "U8", SRGB)
 _MODELS = {
@@ -74,6 +75,15 @@ def space_for(pixels, source):
     return (model, depth, "Gray-D50-elle-V2-%s.icc" % profile[13:-4] if model == "GRAYA" else profile)
 
 
+def opaque(data, space):
+    """Whether all pixels in bytes of that space are fully opaque."""
+    channels, dtype = layout(space)
+    count, size = len(_names(channels)), len(_FULL[dtype])
+    alpha = b"".join(data[(count - 1) * size + n :: count * size] for n in range(size))
+    pixels = len(data) // (count * size)
+    return alpha == b"".join(_FULL[dtype][n : n + 1] * pixels for n in range(size))
+
+
 def krita_bytes(pixels, space, first, last):
     """Rows first to last (excluded) of Pixels in the order and with the alpha that a layer of that space has."""
     want = _ORDERS[space[0], space[1]]
@@ -87,13 +97,12 @@ def krita_bytes(pixels, space, first, last):
     source, count = rows.cast(word), len(_names(have))
     out = bytearray(pixels.width * (last - first) * len(_names(want)) * size)
     target = memoryview(out).cast(word)
-    full = {"u8": 0xFF, "u16": 0xFFFF, "f16": 0x3C00, "f32": 0x3F800000}[pixels.dtype]
     for place, name in enumerate(_names(want)):
         if name in _names(have):
             target[place :: len(_names(want))] = source[_names(have).index(name) :: count]
         else:  # only alpha can be missing
-            opaque = memoryview(full.to_bytes(size, "little") * (pixels.width * (last - first))).cast(word)
-            target[place :: len(_names(want))] = opaque
+            full = memoryview(_FULL[pixels.dtype] * (pixels.width * (last - first))).cast(word)
+            target[place :: len(_names(want))] = full
     return bytes(out)
 
 

@@ -22,10 +22,9 @@ def controls_for(task):
             ]
             if task.source:
                 made.append(_of())
+        elif control.name == "multiply":
+            control.default = False  # the lines are the artist's: only when asked
         made.append(control)
-        if control.name == "place" and controls.BELOW in offered:
-            help = "Sets the line layer's blending mode, so that the colours show through white paper."
-            made.append(Control("multiply", "bool", "Set the lines to Multiply", help, False))
         if control.name == "grow":
             help = "Enlarges all other layers plainly (bicubic) by the same factor. Otherwise they keep their size."
             made.append(Control("others", "bool", "Scale the other layers too", help, False))
@@ -40,16 +39,3 @@ def _of():
 def shared_place(value):
     """The place in the shared part's words for one of the docker's."""
     return controls.BELOW if value == FLATS else None if value == PREVIEW else value
-
-
-def grow_canvas(host, document, leaf, inside, others):
-    """Make the canvas fit an enlarged layer; with `others` by scaling the whole picture, whose place moves along."""
-    canvas = host.canvas(document)
-    if others:
-        across, down = leaf.rect.width / float(inside.width), leaf.rect.height / float(inside.height)
-        width, height = round(canvas.width * across), round(canvas.height * down)
-        document.scaleImage(width, height, int(document.xRes()), int(document.yRes()), "Bicubic")
-        leaf.rect.x, leaf.rect.y = round(leaf.rect.x * across), round(leaf.rect.y * down)
-    else:
-        document.resizeImage(0, 0, max(canvas.width, leaf.rect.right), max(canvas.height, leaf.rect.bottom))
-    document.waitForDone()

@@ -1,26 +1,25 @@
 """Flats: the colours of a result sorted into few, each in a layer of its own that is named by its colour.
 
-Standard library only, so pixels are never looped over one by one: a pixel becomes a code of 3 + 3 + 2 bits by table, byte
-by byte; the 256 codes are sorted into the palette's colours; a layer's alpha is a table over the codes.
+Which colours is palette.py's, which small regions are given away specks.py's. A pixel goes to the colour that is nearest to
+it, by Qt, a band of rows at a time; a layer's alpha is a table over those numbers.
 """
 
-import colorsys
-
 from . import colours, place, thumbs
-from .qt import QtCore
+from .palette import colour_name, palette
+from .pincel_client.pixels import Pixels
+from .qt import Qt, QtCore, QtGui
+from .specks import specks
 
-COUNT = 8  # layers at most
-_SAMPLE = 48  # pixels from side to side that the palette is made from
-_ROUNDS = 8
-_RED, _GREEN, _BLUE = (bytes(v >> s << p for v in range(256)) for s, p in ((5, 5), (5, 2), (6, 0)))
-_HUES = ((20, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (200, "cyan"), (260, "blue"), (300, "violet"))
+_SAMPLE, _CELLS = 128, 256  # pixels from side to side of what colours and small regions are looked for in
+_SORTED, _FILLED = 1 << 16, 1 << 19  # pixels at each step
+_SAME = b"\xff" + bytes(255)
 
 
 class Flats(place.Placing):
     """A Placing of the leaf's colours as a group of flat layers below the layer `beside`."""
 
-    def __init__(self, host, document, leaf, beside, name):
-        place.Placing.__init__(self, host, document, [leaf], beside, below=True, group=name)
+    def __init__(self, host, document, leaf, beside, name, multiply=False):
+        place.Placing.__init__(self, host, document, [leaf], beside, below=True, group=name, multiply=multiply)
 
     def _steps(self):
         leaf, host = self.leaves[0], self.host
@@ -34,105 +33,85 @@ class Flats(place.Placing):
             node.setColorSpace(*colours.SRGB8)
             yield
         rect = leaf.rect
-        data = bytes(node.pixelData(*rect))
+        pixels = Pixels(bytes(node.pixelData(*rect)), rect.width, rect.height, "BGRA", "u8")
         yield
-        sample = thumbs.small(place.Leaf("", _pixels(data, rect), rect, colours.SRGB8).pixels, _SAMPLE)
-        entries = yield from palette(bytes(sample.data), COUNT)
-        tables = [
-            bytes(255 if nearest(_colour(code), entries) == n else 0 for code in range(256))
-            for n in range(len(entries))
-        ]
-        yield
+        entries = yield from palette(bytes(thumbs.small(pixels, _SAMPLE).data))
+        numbers = yield from sort(pixels, entries)
         group = self._scratch.createGroupLayer(self.group)
-        for entry, table in zip(entries, tables):
+        for number, entry in enumerate(entries):
+            if number not in numbers:
+                continue
             flat = self._scratch.createNode(colour_name(entry), "paintlayer")
             flat.setColorSpace(*colours.SRGB8)
-            yield from self._flat(flat, data, rect, entry, table)
+            yield from _fill(flat, pixels, rect, entry, numbers, number)
             if leaf.mask is not None:
                 self._mask(flat, leaf)
             group.addChildNode(flat, None)
         self._scratch.waitForDone()
         top = group.clone()
         yield
-        self._add(top)
+        yield from self._into_document(top)
 
-    def _flat(self, node, data, rect, entry, table):
-        """Fill a node with one colour, where the codes of the pixels are in the table."""
-        rows = max(1, place.BAND_BYTES // 4 // max(1, rect.width))
-        for first in range(0, rect.height, rows):
-            count = min(rows, rect.height - first)
-            band = data[first * rect.width * 4 : (first + count) * rect.width * 4]
+
+def sort(pixels, entries):
+    """A generator that returns the number of each pixel's colour among (red, green, blue) entries, one byte a pixel."""
+    table = [0xFF000000 | r << 16 | g << 8 | b for r, g, b in entries]
+    small = thumbs.small(pixels, _CELLS)
+    step = max(1, -(-max(pixels.width, pixels.height) // _CELLS))
+    old, new = yield from specks(nearest(bytes(small.data), small.width, small.height, table), small.width)
+    out, rows = bytearray(), max(1, _SORTED // pixels.width // step * step or step)
+    data = memoryview(pixels.data)
+    for first in range(0, pixels.height, rows):
+        count = min(rows, pixels.height - first)
+        band = nearest(bytes(data[4 * first * pixels.width :][: 4 * count * pixels.width]), pixels.width, count, table)
+        cells = [_stretched(cell, small.width, step, pixels.width, first, count) for cell in (old, new)]
+        out += _replaced(band, *cells)
+        yield
+    return bytes(out)
+
+
+def nearest(bgra, width, height, table):
+    """The number in the table (colours as Qt has them) that is nearest to each pixel: one byte a pixel."""
+    format, indexed = QtGui.QImage.Format.Format_RGB32, QtGui.QImage.Format.Format_Indexed8
+    image = QtGui.QImage(bgra, width, height, 4 * width, format)
+    return thumbs.rows_of(image.convertToFormat(indexed, table, Qt.ImageConversionFlag.ThresholdDither), width)
+
+
+def _stretched(cells, columns, step, width, first, count):
+    """Rows of a map of cells as large as the picture: each cell is `step` pixels wide and high."""
+    out = []
+    for row in range(first // step, -(-(first + count) // step)):
+        line = bytearray(columns * step)
+        for n in range(step):
+            line[n::step] = cells[row * columns : (row + 1) * columns]
+        out += [bytes(line[:width])] * step
+    return b"".join(out[:count])
+
+
+def _replaced(band, old, new):
+    """The numbers of a band, with those of `new` where they are those of `old`."""
+    if old.count(255) == len(old):
+        return band
+    a, b, c = (int.from_bytes(part, "little") for part in (band, old, new))
+    same = int.from_bytes((a ^ b).to_bytes(len(band), "little").translate(_SAME), "little")
+    return (a ^ ((a ^ c) & same)).to_bytes(len(band), "little")
+
+
+def _fill(node, pixels, rect, entry, numbers, number):
+    """Fill a node with one colour, where the pixels have its number."""
+    table = bytes(255 if n == number else 0 for n in range(256))
+    rows, data = max(1, _FILLED // rect.width), memoryview(pixels.data)
+    for first in range(0, rect.height, rows):
+        count = min(rows, rect.height - first)
+        part = slice(first * rect.width, (first + count) * rect.width)
+        if number in numbers[part]:
+            alpha = bytes(data[4 * part.start : 4 * part.stop])[3::4]
             out = bytearray(bytes([entry[2], entry[1], entry[0], 0]) * (rect.width * count))
-            out[3::4] = _both(codes(band).translate(table), band[3::4])
+            out[3::4] = _both(numbers[part].translate(table), alpha)
             node.setPixelData(QtCore.QByteArray(bytes(out)), rect.x, rect.y + first, rect.width, count)
-            yield
-
-
-def _pixels(data, rect):
-    from .pincel_client.pixels import Pixels
-
-    return Pixels(data, rect.width, rect.height, "BGRA", "u8")
-
-
-def codes(bgra):
-    """One byte for each pixel: 3 bits of red, 3 of green, 2 of blue."""
-    parts = (bgra[2::4].translate(_RED), bgra[1::4].translate(_GREEN), bgra[0::4].translate(_BLUE))
-    red, green, blue = (int.from_bytes(part, "little") for part in parts)
-    return (red | green | blue).to_bytes(len(bgra) // 4, "little")
+        yield
 
 
 def _both(one, other):
     """The bytes that are in both: 255 in the first keeps the second's, 0 does not."""
     return (int.from_bytes(one, "little") & int.from_bytes(other, "little")).to_bytes(len(one), "little")
-
-
-def _colour(code):
-    """The middle of what a code stands for, as (red, green, blue)."""
-    return ((code >> 5) * 32 + 16, (code >> 2 & 7) * 32 + 16, (code & 3) * 64 + 32)
-
-
-def nearest(colour, entries):
-    """The number of the entry that is nearest to a colour; green counts most, blue least, as in luma."""
-    distances = [
-        3 * (colour[0] - e[0]) ** 2 + 6 * (colour[1] - e[1]) ** 2 + 2 * (colour[2] - e[2]) ** 2 for e in entries
-    ]
-    return distances.index(min(distances))
-
-
-def palette(bgra, count):
-    """A generator that returns at most `count` (red, green, blue) colours of some thousand pixels: Lloyd 1982, k-means,
-    begun with the pixels that are furthest from each other."""
-    pixels = [(r, g, b) for b, g, r, a in zip(*(bgra[n::4] for n in range(4))) if a >= 8] or [(255, 255, 255)]
-    pixels = sorted(set(pixels))[:: max(1, len(set(pixels)) // 600)]
-    entries = [pixels[len(pixels) // 2]]
-    while len(entries) < count:
-        far = max(pixels, key=lambda p: min(sum((a - b) ** 2 for a, b in zip(p, e)) for e in entries))
-        if min(sum((a - b) ** 2 for a, b in zip(far, e)) for e in entries) < 900:
-            break
-        entries.append(far)
-        yield
-    for _ in range(_ROUNDS):
-        groups = [[] for _ in entries]
-        for pixel in pixels:
-            groups[nearest(pixel, entries)].append(pixel)
-        entries = [
-            tuple(sum(p[c] for p in group) // len(group) for c in range(3)) if group else entry
-            for group, entry in zip(groups, entries)
-        ]
-        yield
-    return entries
-
-
-def colour_name(rgb):
-    """A plain name: "light blue (#9db4e0)"."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(*(v / 255.0 for v in rgb))
-    if lightness > 0.95:
-        word = "white"
-    elif lightness < 0.06:
-        word = "black"
-    elif saturation < 0.12:
-        word = "grey"
-    else:
-        word = next((name for end, name in _HUES if hue * 360 < end), "pink" if hue * 360 < 340 else "red")
-    shade = "" if word in ("white", "black") else "light " if lightness > 0.7 else "dark " if lightness < 0.3 else ""
-    return "%s%s (#%02x%02x%02x)" % ((shade, word) + tuple(rgb))

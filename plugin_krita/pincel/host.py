@@ -12,6 +12,7 @@ import tempfile
 import krita
 
 from . import colours
+from .pincel_client.controls import BELOW, places
 from .pincel_client.errors import Cancelled, EmptyPicture, InputError
 from .pincel_client.pixels import Pixels
 from .pincel_client.region import Rect
@@ -64,6 +65,24 @@ class Host:
         document.unlock()
         return True
 
+    # ---- Krita's undo history ------------------------------------------------------------------------------------
+
+    def is_active(self, document):
+        return self.app.activeDocument() == document
+
+    def undo_words(self, document):
+        """What Edit > Undo says would be undone in the document; None if it is not in front."""
+        return self.app.action("edit_undo").text() if self.is_active(document) else None
+
+    def redo_words(self, document):
+        return self.app.action("edit_redo").text() if self.is_active(document) else None
+
+    def press(self, action):
+        """Trigger an action of Krita's menus, by name."""
+        self.app.action(action).trigger()
+
+    # ---- what is kept in a document ------------------------------------------------------------------------------
+
     def load_state(self, document):
         """What save_state kept in the document: text, "" if nothing."""
         return bytes(document.annotation(ANNOTATION)).decode("utf-8", "replace")
@@ -110,6 +129,23 @@ class Host:
                 "The layer %s has no pixels on the canvas." % node.name(), "Choose a layer that shows something."
             )
         return rect
+
+    def ground(self, document, node, task):
+        """The Rect that a task works on: the layer's pixels; for lines on a transparent layer the canvas, which is their
+        paper."""
+        rect = self.extent(document, node)
+        if BELOW in places(task) and not self._opaque(node, rect):
+            return self.canvas(document)
+        return rect
+
+    def _opaque(self, node, rect):
+        """Whether nothing is transparent in some of a layer's rows."""
+        space = self.space(node)
+        colours.check(space, node.name())
+        for y in range(rect.y, rect.bottom, max(1, rect.height // 32)):
+            if not colours.opaque(bytes(node.projectionPixelData(rect.x, y, rect.width, 1)), space):
+                return False
+        return True
 
     def selection(self, document):
         """The Rect of the selection on the canvas; None without one."""

@@ -18,6 +18,7 @@ from .run import Run
 PROGRAM = ("krita", __version__)
 BUSY_MS, IDLE_MS = 15, 250
 LOOK_SECONDS, STATUS_SECONDS = 3.0, 2.0
+KEPT = 30  # results whose steps of undo are kept together
 OFF, STARTING, READY, BUSY, FAILED = "off", "starting", "ready", "busy", "failed"
 
 
@@ -25,8 +26,8 @@ class Hub(QtCore.QObject):
     """host: a Host. environ: instead of os.environ, where the engine is looked for.
 
     session: an open Session, or None. engine: one of the words above; sentence: why it failed. tasks: {name: Task}. runs:
-    under way; ghosts: previews under way; tickers: called at every turn. Signals: changed (anything worth drawing anew),
-    finished(run).
+    under way; ghosts: previews under way; tickers: called at every turn; together: the undo steps of results (together.py).
+    Signals: changed (anything worth drawing anew), finished(run).
     """
 
     changed = Signal()
@@ -37,7 +38,7 @@ class Hub(QtCore.QObject):
         self.host, self.environ = host, environ
         self.session, self.engine, self.sentence = None, OFF, ""
         self.tasks = TASKS
-        self.runs, self.ghosts, self.tickers = [], [], []
+        self.runs, self.ghosts, self.tickers, self.together = [], [], [], []
         self.states = {}  # of each document's key, for the dockers of all windows
         self.device, self.memory = "", 0
         self._connecting = self._question = self._free = None
@@ -126,10 +127,12 @@ class Hub(QtCore.QObject):
             self._step(live[self._turn % len(live)])
         elif self.session is not None:
             self.session.step(0.0)
-        for ticker in self.tickers:
+        self.together = [steps for steps in self.together if self.host.alive(steps.document)][-KEPT:]
+        for ticker in self.tickers + [steps.tick for steps in self.together]:
             ticker()
         self._look_after_status()
-        self.timer.setInterval(BUSY_MS if self.runs or self.ghosts or self.engine == STARTING else IDLE_MS)
+        restless = self.runs or self.ghosts or any(steps.restless for steps in self.together)
+        self.timer.setInterval(BUSY_MS if restless or self.engine == STARTING else IDLE_MS)
         if live or before != (self.engine, self.device, self.memory, self.sentence):
             self.changed.emit()
 
@@ -141,6 +144,9 @@ class Hub(QtCore.QObject):
         if run.done:
             self._asked = 0.0  # the engine's line is not to say busy for longer than it is
             (self.runs if run in self.runs else self.ghosts).remove(run)
+            if getattr(run, "together", None) is not None:
+                self.together.append(run.together)
+                run.together = None
             self.finished.emit(run)
 
     def _keep_connection(self):

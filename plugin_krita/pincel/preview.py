@@ -80,7 +80,7 @@ class Preview:
         asked = {c.name: values[c.name] for c in controls.controls(task) if c.name in values and c.name != "place"}
         asked.update({name: 1 for name in controls.COUNTS if name in asked})
         self._options = controls.collect(task, asked).options
-        rect = host.extent(document, node)
+        rect = host.ground(document, node, task)
         self._parts = {"source": Reduced(host, document, node, rect)}
         for name, layer in layers.items():
             self._parts[name] = Reduced(host, document, layer, rect)

@@ -22,13 +22,14 @@ class Run:
     state: one of the above. text, fraction: for a progress bar, fraction None where unknown. results: list of Pixels, or
     None; chosen: the number of the variant that was put into the document, None before. error: a PincelError, or None.
     before, after: small QImages of the source and of each result. added: the new layer's id. notices: sentences.
+    together: a Together of the steps that one Undo takes back, or None.
     """
 
     def __init__(self, host, document, task, values):
         self.host, self.document, self.task, self.values = host, document, task, dict(values)
         self.key, self.state, self.error = host.key(document), READING, None
         self.results = self.chosen = self.added = self.before = self.info = None
-        self.after, self.notices, self.layer_name = [], [], ""
+        self.after, self.notices, self.layer_name, self.together = [], [], "", None
         self.began, self.seconds = time.time(), None
         self._work = self._placing = self._plan = self._mask = None
         self._read()
@@ -69,7 +70,7 @@ class Run:
             children = document.rootNode().childNodes()
             self.beside, self.layer_name = host.id(children[-1]) if children else None, document.name() or "Picture"
         else:
-            extent = host.extent(document, node)
+            extent = host.ground(document, node, self.task)
             self.layer_name = node.name()
         self.space = host.space(node)
         self._plan = region.Plan(self.task, self.request.options, extent, selected)
@@ -86,6 +87,13 @@ class Run:
     def _small(self, pixels, inside):
         part = region.Rect(inside.x - self._plan.read.x, inside.y - self._plan.read.y, inside.width, inside.height)
         return self.host.image(thumbs.small(pixels, SMALL, part), self.space)
+
+    def _hidden(self, below):
+        """Whether the line layer's own paper would hide colours that are put below it."""
+        lines = self.host.layer(self.document, self.beside) if below and not self.request.multiply else None
+        if lines is None or lines.blendingMode() == place.MULTIPLY or self.before is None:
+            return False
+        return min(thumbs.rows_of(self.before, 4 * self.before.width())[3::4]) == 255
 
     # ---- the engine ----------------------------------------------------------------------------------------------
 
@@ -104,6 +112,7 @@ class Run:
             elif self.state == PLACING and self._placing.step():
                 self.added, self.error = self._placing.added, self._placing.error
                 self.notices += self._placing.notices
+                self.together = getattr(self._placing, "together", None)
                 self._end(self.error)
         except PincelError as error:
             self._end(error)
@@ -136,7 +145,8 @@ class Run:
             wanted = self.values.get("place")
             if wanted == controls_krita.FLATS:
                 leaf = self._leaf(numbers[0])
-                self._placing = flats.Flats(self.host, self.document, leaf, self.beside, self._name(numbers[0]))
+                name, multiply = self._name(numbers[0]), self.request.multiply
+                self._placing = flats.Flats(self.host, self.document, leaf, self.beside, name, multiply)
             elif wanted == controls.NEW_IMAGE:
                 leaf = self._leaf(numbers[0], masked=False)
                 leaf.rect = region.Rect(0, 0, leaf.part.width, leaf.part.height)
@@ -153,19 +163,20 @@ class Run:
         group = self.task.title if len(leaves) > 1 else None
         for leaf in leaves:
             leaf.mode = mode if group else place.NORMAL
+        growth = None
         if self._plan is not None and self._plan.enlarges and self.values.get("grow"):
-            controls_krita.grow_canvas(
-                self.host, self.document, leaves[0], self._plan.inside, self.values.get("others")
-            )
+            growth = place.Growth(self.host, self.document, leaves[0], self._plan.inside, self.values.get("others"))
+            growth = None if growth.done() else growth
         below = wanted == controls.BELOW
-        if below and self.values.get("multiply") and self.host.layer(self.document, self.beside) is not None:
-            self.host.layer(self.document, self.beside).setBlendingMode(place.MULTIPLY)
         if colours.grey_document(self.host.space(self.document)) and leaves[0].space[0] != "GRAYA":
             self.notices.append(
                 "This document is grey: choose Image > Convert Image Color Space… and RGB/Alpha to see the colours."
             )
+        if self._hidden(below):
+            self.notices.append("The paper of the line layer hides them: set that layer to Multiply, here or by hand.")
+        mode = place.NORMAL if group else mode
         return place.Placing(
-            self.host, self.document, leaves, self.beside, below, group, place.NORMAL if group else mode
+            self.host, self.document, leaves, self.beside, below, group, mode, growth, below and self.request.multiply
         )
 
     def _leaf(self, number, masked=True):

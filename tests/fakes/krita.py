@@ -1,8 +1,9 @@
 """A Krita in plain Python for the plug-in's tests: documents, layers, selections, undo; just what the plug-in calls.
 
 It keeps Krita's rules that matter: pixels outside a layer are zeros, groups have no pixels of their own but a projection, data
-that is too short is ignored, createNode in a closed document gives None, only adding a node can be undone. put_into_modules()
-makes it importable as `krita`; the Qt version is the one that is asked for.
+that is too short is ignored, createNode in a closed document gives None, every call that changes the document is a step of its
+own in the undo history of the document in front. put_into_modules() makes it importable as `krita`; the Qt version is the one
+that is asked for.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Document:
     def __init__(self, app, width, height, model="RGBA", depth="U8", profile="sRGB-elle-V2-srgbtrc.icc", name=""):
         self.app, self._qt, self._size, self._name = app, app._qt, (width, height), name
         self._model, self._depth, self._profile = model, depth, profile
-        self._open, self._undo, self._annotations, self._selection, self._file = True, [], {}, None, ""
+        self._open, self._undo, self._redo, self._annotations, self._selection, self._file = True, [], [], {}, None, ""
         self._root = Node(self, "root", "grouplayer")
         self._active = None
         self.busy = False
@@ -69,8 +70,17 @@ class Document:
         self._undo.clear()
         return node
 
+    def did(self, words, back, forth):
+        self._undo.append((words, back, forth))
+        self._redo.clear()
+
     def undo(self):
-        self._undo.pop()()
+        self._redo.append(self._undo.pop())
+        self._redo[-1][1]()
+
+    def redo(self):
+        self._undo.append(self._redo.pop())
+        self._undo[-1][2]()
 
     # what Krita has
     def rootNode(self):
@@ -146,11 +156,19 @@ class Document:
 
     def scaleImage(self, width, height, xres, yres, way):
         assert isinstance(xres, int) and isinstance(yres, int)  # as Krita's own binding wants it
-        self._size = (width, height)
+        self._resize(width, height, "Scale Image")
         self.scaled = way
 
     def resizeImage(self, x, y, width, height):
-        self._size = (width, height)
+        self._resize(width, height, "Resize Image")
+
+    def _resize(self, width, height, words):
+        def set(size):
+            self._size = size
+
+        before = self._size
+        set((width, height))
+        self.did(words, lambda: set(before), lambda: set((width, height)))
 
     def close(self):
         self._open = False
@@ -165,6 +183,26 @@ class Window:
 
     def addView(self, document):
         self.app._front = document
+
+
+class Action:
+    """One of Krita's menu entries: of the document in front."""
+
+    def __init__(self, app, name):
+        self.app, self.name = app, name
+
+    def text(self):
+        steps = getattr(self.app._front, {"edit_undo": "_undo", "edit_redo": "_redo"}[self.name])
+        return f"{'Undo' if self.name == 'edit_undo' else 'Redo'} {steps[-1][0] if steps else ''}"
+
+    def trigger(self):
+        document = self.app._front
+        if self.name == "move_layer_down":
+            document.activeNode().lower()
+        elif self.name == "edit_undo" and document._undo:
+            document.undo()
+        elif self.name == "edit_redo" and document._redo:
+            document.redo()
 
 
 class Krita:
@@ -187,6 +225,9 @@ class Krita:
 
     def setActiveDocument(self, document):
         self._front = document
+
+    def action(self, name):
+        return Action(self, name)
 
     def activeWindow(self):
         return self.window

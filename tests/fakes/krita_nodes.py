@@ -53,6 +53,11 @@ class Node:
         return self._mode
 
     def setBlendingMode(self, mode):
+        before, self._mode = self._mode, mode
+        if self._attached():
+            self.document.did("Composition Mode Change", lambda: self._set(before), lambda: self._set(mode))
+
+    def _set(self, mode):
         self._mode = mode
 
     def bounds(self):
@@ -130,11 +135,25 @@ class Node:
         if above is not None and above._parent is not self:
             return False
         at = self._children.index(above) + 1 if above is not None else len(self._children)
-        self._children.insert(at, child)
-        child._adopt(self)
+
+        def add():
+            self._children.insert(at, child)
+            child._adopt(self)
+
+        add()
         if self._attached():
-            self.document._undo.append(lambda: child.remove(undoable=False))
+            self.document.did("Add Layer", child._leave, add)
         return True
+
+    def lower(self):
+        """What the arrow in the Layers docker does, between layers of one group."""
+        siblings, at = self._parent._children, self._parent._children.index(self)
+
+        def swap():
+            siblings[at - 1], siblings[at] = siblings[at], siblings[at - 1]
+
+        swap()
+        self.document.did("Lower Nodes", swap, swap)
 
     def _attached(self):
         return self is self.document._root or (self._parent is not None and self._parent._attached())
@@ -148,9 +167,21 @@ class Node:
         for child in self._children:
             child._join(document)
 
-    def remove(self, undoable=True):
+    def _leave(self):
         self._parent._children.remove(self)
         self._parent = None
+
+    def remove(self):
+        parent, at = self._parent, self._parent._children.index(self)
+
+        def back():
+            parent._children.insert(at, self)
+            self._adopt(parent)
+
+        attached = self._attached()
+        self._leave()
+        if attached:
+            self.document.did("Remove Layer", back, self._leave)
 
     def clone(self):
         made = Node(self.document, self._name, self._kind)

@@ -109,7 +109,7 @@ def test_masks_groups_and_other_spaces_are_still_one_undo_step(host, plugin, app
     assert len(document._undo) == 1 and app.documents() == [document]
 
 
-def test_below_the_lines_and_under_the_lowest_layer(host, plugin, document):
+def test_below_the_lines_and_under_the_lowest_layer(host, plugin, app, document):
     Pixels = plugin("pincel_client.pixels").Pixels
     pixels = Pixels(bytes([1, 2, 3, 255]) * 100, 10, 10, "BGRA", "u8")
     lines = document.put("lines", bytes(4) * 100, 0, 0, 10, 10)
@@ -117,6 +117,12 @@ def test_below_the_lines_and_under_the_lowest_layer(host, plugin, document):
     run(placing(host, document, [leaf(plugin, pixels, host.space(document))], host.id(lines), below=True))
     assert [n.name() for n in document.rootNode().childNodes()] == ["photo", "made", "lines"]
     lowest = host.id(document.rootNode().childNodes()[0])
+    done = run(placing(host, document, [leaf(plugin, pixels, host.space(document))], lowest, below=True))
+    assert host.id(document.rootNode().childNodes()[0]) == done.added and not done.notices
+    assert host.id(document.rootNode().childNodes()[1]) == lowest and done.together is not None
+    # In a document that is not in front no layer can be lowered: there multiplying does the same.
+    app.setActiveDocument(None)
+    lowest = done.added
     done = run(placing(host, document, [leaf(plugin, pixels, host.space(document))], lowest, below=True))
     assert document.rootNode().childNodes()[1].blendingMode() == "multiply" and "Multiply" in done.notices[0]
 
@@ -158,7 +164,7 @@ def test_small_pictures_take_every_nth_pixel(plugin):
 def test_flats_are_named_by_their_colour_and_cover_what_was_there(host, plugin, document):
     Pixels = plugin("pincel_client.pixels").Pixels
     data = bytes([20, 20, 220, 255]) * 200 + bytes([220, 60, 30, 255]) * 200
-    photo = document.activeNode()
+    photo = document.put("lines", bytes(1600), 0, 0, 20, 20)
     placing = plugin("flats").Flats(
         host, document, leaf(plugin, Pixels(data, 20, 20, "BGRA", "u8"), host.space(document)), host.id(photo), "Flats"
     )

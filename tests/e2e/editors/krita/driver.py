@@ -161,9 +161,17 @@ class Krita:
         """)
 
     def undo(self) -> None:
-        self.wait("app.action('edit_undo').isEnabled()")
-        self.do("doc.waitForDone(); app.action('edit_undo').trigger(); doc.waitForDone()")
-        time.sleep(0.2)
+        self._press("edit_undo")
+
+    def redo(self) -> None:
+        self._press("edit_redo")
+
+    def _press(self, action: str) -> None:
+        """Choose an entry of the Edit menu."""
+        self.wait(f"app.action({action!r}).isEnabled()")
+        self.do(f"doc.waitForDone(); app.action({action!r}).trigger(); doc.waitForDone()")
+        time.sleep(0.5)  # the plug-in looks four times a second
+        self.wait("not any(steps.restless for steps in hub.together)")
 
     # ---- the plug-in ---------------------------------------------------------------------------------------------
 
