@@ -29,7 +29,7 @@ from engine.server.settings import Settings
 from engine.server.supervisor import Worker
 
 POLL_BUSY_MS, POLL_IDLE_MS = 100, 1000
-KEEP_SECONDS = 2.0
+KEEP_SECONDS = 1.0
 
 log = logging.getLogger("pincel.broker")
 

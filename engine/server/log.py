@@ -15,6 +15,8 @@ import logging
 import logging.handlers
 import os
 import re
+import stat
+import sys
 import time
 from collections.abc import Iterator
 from io import TextIOWrapper
@@ -68,10 +70,28 @@ class _Private(logging.handlers.RotatingFileHandler):
             errors="replace",
             opener=lambda path, how: os.open(path, how, 0o600),
         )
-        if hasattr(os, "fchmod"):  # an older version's file was readable for all
+        # An older version's file was readable for all. A device in its place belongs to the system.
+        if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             with contextlib.suppress(OSError):
                 os.fchmod(file.fileno(), 0o600)
         return file
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """On a full disk lines are lost, not the engine; nor are they kept for later, which would fill its memory."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+        self._drop()
+
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+    def _drop(self) -> None:
+        """Close the file; the next line opens it again."""
+        file, self.stream = self.stream, None  # type: ignore[assignment]
+        with contextlib.suppress(OSError):
+            if file is not None:
+                file.close()
 
 
 @contextlib.contextmanager

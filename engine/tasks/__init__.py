@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from engine.client import options as declared
-from engine.client.errors import OptionError
+from engine.client.errors import OptionError, OutOfMemory
 from engine.tasks.base import Picture, Progress, Reporter, TaskResult
 
 if TYPE_CHECKING:
@@ -42,5 +42,12 @@ def run(
     given = {name: extra for name, extra in extras.items() if extra is not None}
     work = import_module(f"engine.tasks.{task}").run
     pictures = (source,) if declaration.source else ()
-    result: TaskResult = work(*pictures, values, models, reporter or Reporter(), **given)
+    try:
+        result: TaskResult = work(*pictures, values, models, reporter or Reporter(), **given)
+    except (MemoryError, RuntimeError) as error:
+        from engine.tasks import convert
+
+        if not convert.out_of_memory(error):
+            raise
+        raise OutOfMemory("There is not enough memory for this job.") from error
     return result

@@ -184,12 +184,12 @@ class _Enlargement:
             out = self.model(pad_to(view, self.model.multiple), exact=self.exact)
             out = torch.rot90(out[..., : view.shape[2] * self.scale, : view.shape[3] * self.scale], -turns, (2, 3))
             large += out.flip(3) if mirrored else out
+        if not bool(torch.isfinite(large).all()):  # before it is clamped: infinity would become white
+            raise WeightsNotFinite(f"The network {self.model.name} gave values that are not numbers.")
         large = (large / len(self.views)).clamp(0, 1)
         beyond = rgb - inside
         if bool(beyond.any()):
             large = large + resize.bicubic(beyond, height, width)
-        if not bool(torch.isfinite(large).all()):
-            raise WeightsNotFinite(f"The network {self.model.name} gave values that are not numbers.")
         return large
 
     def _alpha(self, rows: Span, columns: Span) -> np.ndarray:
