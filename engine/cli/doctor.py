@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from engine import __version__, paths
+from engine.cli.anonymous import anonymous
 from engine.client.errors import PincelError
+from engine.server import log
 
 _PACKAGES = (
     "torch",
@@ -28,7 +30,7 @@ _PACKAGES = (
     "scikit-image",
 )
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "f16c", "asimd", "bf16")
-_LOG_LINES = 20
+_LOG_LINES, _ERRORS = 10, 10
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,31 +48,21 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
         "torch": _torch(problems),
         "folders": _folders(problems),
         "weights": _weights(problems),
+        "editors": _editors(),
         "engine": _engine(problems),
+        "other machines": _remote(problems),
+        "last errors": _last_errors(),
         "problems": problems,
     }
-    said = _anonymous(said)
+    said = anonymous(said)
     if as_json:
         print(json.dumps(said, indent=1))
     else:
+        print("```text")  # one block, ready to be pasted into a report
         _print(said)
+        print("```")
     if problems:
         raise typer.Exit(1)
-
-
-def _anonymous(value: Any) -> Any:
-    """The value with the home folder as ~ and the user's name as USER."""
-    if isinstance(value, dict):
-        return {_anonymous(k): _anonymous(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_anonymous(v) for v in value]
-    if not isinstance(value, str):
-        return value
-    home = os.path.expanduser("~")
-    if len(home) > 1:
-        value = value.replace(home, "~")
-    name = os.path.basename(home)
-    return re.sub(rf"\b{re.escape(name)}\b", "USER", value) if len(name) > 1 else value
 
 
 def _print(said: dict[str, Any]) -> None:
@@ -195,11 +187,16 @@ def _weights(problems: list[str]) -> dict[str, str]:
     said = {}
     try:
         from engine.store import models
+        from engine.store.header import digest
 
         for verdict in models.verify():
-            said[verdict.name] = "sound" if verdict.error is None else str(verdict.error)
+            name = verdict.name if verdict.name not in said else f"{verdict.name} (in {verdict.path.parent})"
             if verdict.error is not None:
+                said[name] = str(verdict.error)
                 problems.append(str(verdict.error))
+            else:
+                listed = "as listed" if verdict.listed else "not in a list"
+                said[name] = f"sound, sha256 {digest(verdict.path)[:16]}, {listed}"
         for task, name in models.defaults().items():
             if name not in said:
                 problems.append(f"The weights {name} that {task} takes are missing. Install Pincel again.")
@@ -231,13 +228,59 @@ def _engine(problems: list[str]) -> dict[str, Any]:
         except PincelError as error:
             problems.append(str(error))
             said["state"] = str(error)
-    lines: list[str] = []
-    # The engine's own log; and what one that an editor started said before it had a log.
-    for folder in (paths.log_folder(), *connection.candidates()):
-        try:
+    said["log"] = [_line(entry) for entry in log.read(paths.log_folder() / log.FILE)[-_LOG_LINES:]]
+    # What an engine that an editor started said before it had a log.
+    for folder in connection.candidates():
+        with contextlib.suppress(OSError):
             text = (Path(folder) / launcher.LOG).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        lines += text.splitlines()[-_LOG_LINES:]
-    said["log"] = lines
+            said["log"] += [log.clean(line) for line in text.splitlines()[-_LOG_LINES:]]
     return said
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return log.clean(f"{entry.get('time')} {entry['level']} {entry.get('part')}: {entry['text']}")
+
+
+def _last_errors() -> list[str]:
+    """What went wrong last, from the engine's log: the sentence, and of a traceback its last line."""
+    said = []
+    for entry in log.read(paths.log_folder() / log.FILE):
+        if entry["level"] in ("WARNING", "ERROR", "CRITICAL"):
+            trace = str(entry.get("trace", "")).strip().splitlines()
+            said.append(_line(entry) + (f" ({log.clean(trace[-1])})" if trace else ""))
+    return said[-_ERRORS:]
+
+
+def _editors() -> dict[str, str]:
+    """Each place for plug-ins that was found, and what of ours is in it."""
+    import importlib
+
+    from engine.cli.install import EDITORS
+    from engine.install import common
+
+    said = {}
+    for name in EDITORS:
+        editor = importlib.import_module(f"engine.install.{name}").EDITOR
+        for profile in editor.profiles(common.Surroundings.here()):
+            noted = common.note(editor, profile)
+            state = f"Pincel {noted['version']}{' (linked)' * bool(noted['linked'])}" if noted else "without Pincel"
+            if noted and noted["version"] != __version__:
+                state += f", not {__version__}: run `pincel install {name}`"
+            said[f"{profile.title} in {profile.plugins}"] = state
+    return said or {"found": "none"}
+
+
+def _remote(problems: list[str]) -> dict[str, Any]:
+    """How many machines are paired; their names and keys are nobody's business."""
+    from engine.remote import pairs
+
+    try:
+        known = pairs.load()
+    except PincelError as error:
+        problems.append(str(error))
+        return {"keys": str(error)}
+    return (
+        {"may use the engine here": len(known.clients), "engines to use": len(known.engines)}
+        if known
+        else {"paired": 0}
+    )
