@@ -77,10 +77,10 @@ def read(drawable, rect, channels, dtype, canvas):
 
 class Read:
     """What goes to the engine. plan: a region.Plan, None without a source; options, pictures: for Work; selected: the
-    Rect around the selection, or None."""
+    Rect around the selection, or None; notices: sentences that the user should read."""
 
     def __init__(self, image, layer, request, task):
-        self.plan, self.options, self.pictures = None, dict(request.options), {}
+        self.plan, self.options, self.pictures, self.notices = None, dict(request.options), {}, []
         self.selected = selection(image)
         if not task.source:
             self._fill(task)
@@ -100,6 +100,11 @@ class Read:
         if name == "hints" and not other.has_alpha():
             raise errors.HintsInvalid(
                 "The layer %s has no alpha channel to say where its hints are." % other.get_name()
+            )
+        if other.is_gray():  # as every layer of a greyscale image
+            self.notices.append(
+                "The layer %s is grey, so it asks for greys. For colours choose Image > Mode > RGB before you paint."
+                % other.get_name()
             )
         where = self.plan.read if name == "hints" else rectangle(other)
         return read(other, where, "RGBA", dtype, canvas)

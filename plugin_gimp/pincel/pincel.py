@@ -149,7 +149,7 @@ def _run(procedure, run_mode, image, drawables, config, task):
     if interactive and request.place == controls.NEW_IMAGE:
         Gimp.Display.new(made.get_image())
     Gimp.displays_flush()
-    for notice in job.notices:
+    for notice in read.notices + job.notices:
         Gimp.message(notice)
     return made
 

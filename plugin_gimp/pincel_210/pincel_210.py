@@ -161,6 +161,7 @@ def worker(task):
             bridge.say({"task": task["name"], "values": chosen, "layer": layer, "selection": selection})
             plan = bridge.hear()[0]
             frames, parts = frames_of(image, drawable, plan)
+            grey = bool(plan["layers"]) and image.base_type == GRAY
             bridge.say({"frames": frames}, *parts)
             gimp.progress_init("Pincel: " + str(task["title"]))
             message, parts = bridge.hear()
@@ -173,6 +174,10 @@ def worker(task):
         notices = message["notices"]
         if pdb.gimp_image_get_precision(image) != EIGHT_BITS:
             notices.append("In GIMP 2.10 Pincel works with 8 bits a channel; GIMP 3 keeps what the image has.")
+        if grey:
+            notices.append(
+                "This image is grey, so hints ask for greys. Choose Image > Mode > RGB before you paint them."
+            )
         made = insert(image, drawable, plan, message["results"], parts, selection)
         for notice in notices:
             gimp.message(str(notice))

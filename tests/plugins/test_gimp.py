@@ -179,6 +179,17 @@ def test_hints_come_from_where_they_lie(gimp, grey):
     assert status == "EXECUTION_ERROR" and "has no alpha channel" in sentence
 
 
+def test_grey_hints_are_remarked_on(gimp, grey):
+    made, layer = image(gimp, grey)
+    hints = gimp.Layer(made, "hints", 12, 12, gimp.ImageType.GRAYA_IMAGE, gimp.LayerMode.NORMAL)
+    hints.array[:] = (0.5, 0.5, 0.5, 1)
+    made.layers.insert(0, hints)
+    assert run(gimp, "colorize", made, [layer], hints=hints)[0] == "SUCCESS"
+    assert gimp.said == [
+        "The layer hints is grey, so it asks for greys. For colours choose Image > Mode > RGB before you paint."
+    ]
+
+
 REFUSED = {
     "no layer": (lambda g, img, layer: [], {}, "0 layers are selected. Select the one layer"),
     "a channel": (lambda g, img, layer: [g.Channel(img, "C", 3, 3)], {}, "C is a channel, not a layer."),
