@@ -44,8 +44,12 @@ PRECISIONS = {
     "U16_NON_LINEAR": np.uint16,
     "U32_NON_LINEAR": np.float32,
     "U8_LINEAR": np.float32,
+    "U16_LINEAR": np.float32,
+    "U16_PERCEPTUAL": np.float32,
     "HALF_NON_LINEAR": np.float32,
+    "HALF_LINEAR": np.float32,
     "FLOAT_LINEAR": np.float32,
+    "FLOAT_PERCEPTUAL": np.float32,
     "DOUBLE_NON_LINEAR": np.float32,
 }
 
@@ -119,12 +123,13 @@ def test_replacing_a_grey_layer(pictures, grey):
     assert np.array_equal(np.rint(luma(after)), grey) and chroma(after) > 1
 
 
-def test_a_layer_off_the_canvas_inside_a_group(pictures, grey):
-    pictures.new(rgb(grey), canvas=(100, 90), at=(-30, 25), group=True)
+@pytest.mark.parametrize("at", [(-30, 25), (400, 300)], ids=["partly", "wholly"])
+def test_a_layer_off_the_canvas_inside_a_group(pictures, grey, at):
+    pictures.new(rgb(grey), canvas=(100, 90), at=at, group=True)
     assert pictures.run("colorize") == ["success", ""]
     assert pictures.tree() == [["G", ["Colorize Photo, seed 0", "photo"]]]
     after, facts = pictures.take("made", 3)
-    assert facts[1:] == [160, 120, -30, 25]
+    assert facts[1:] == [160, 120, *at]
     assert np.array_equal(np.rint(luma(after)), grey)
 
 
@@ -137,9 +142,10 @@ def test_a_selection_on_a_layer_with_an_offset(pictures, grey):
     assert np.array_equal(np.rint(luma(after)), grey[:60, :70])
 
 
-def test_alpha_is_kept(pictures, grey):
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_is_kept(pictures, grey, channels):
     alpha = np.add.outer(np.arange(120), np.arange(160)).clip(0, 255).astype(np.uint8)
-    pictures.new(np.ascontiguousarray(np.dstack([rgb(grey), alpha])))
+    pictures.new(np.ascontiguousarray(np.dstack([*[grey] * (channels - 1), alpha])))
     assert pictures.run("colorize") == ["success", ""]
     after, _ = pictures.take("made", 4)
     assert np.array_equal(after[..., 3], alpha)
