@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def serve(
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="A loopback address; others are refused.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     ipc: Annotated[str | None, typer.Option(metavar="PATH", help="A Unix socket instead of a port.")] = None,
@@ -44,7 +45,16 @@ def serve(
     max_bytes: Annotated[
         int | None, typer.Option(min=1024, metavar="BYTES", help="The largest message that is accepted.")
     ] = None,
+    show_unit: Annotated[
+        bool,
+        typer.Option("--unit", help="Print a systemd user unit that serves with the other options; serve nothing."),
+    ] = False,
 ) -> None:
+    if show_unit:
+        from engine.cli.unit import unit
+
+        print(unit(_given(context)), end="")
+        return
     from engine.server.serve import serve as run
     from engine.server.settings import Settings
 
@@ -54,6 +64,18 @@ def serve(
     if max_bytes is not None:
         settings.max_bytes = max_bytes
     raise typer.Exit(run(settings) or 0)
+
+
+def _given(context: typer.Context) -> list[str]:
+    """The options that stand on the command line, without --unit."""
+    words = []
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name != "show_unit" and source is not None and source.name == "COMMANDLINE":
+            value = context.params[option.name or ""]
+            for one in value if isinstance(value, list | tuple) else [value]:
+                words += [option.opts[0], str(one)]
+    return words
 
 
 def status(as_json: Json = False) -> None:
