@@ -199,6 +199,8 @@ class Engine:
         from engine.client import options as declared
 
         declaration = declared.task(task)
+        if isinstance(options.get("preview"), bool):  # True is short for the middle
+            options = {**options, "preview": [0, 0, 0, 0] if options["preview"] else None}
         declaration.complete(options)  # wrong options are refused before any picture is read
         picture = arrays.picture_from(source, convert=convert) if declaration.source else None
         given = {

@@ -69,7 +69,7 @@ def _evaluate(context: typer.Context) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status. arguments: None takes the process's own."""
     try:
-        app(arguments, prog_name="pincel")
+        app(pictures.normalised(sys.argv[1:] if arguments is None else arguments), prog_name="pincel")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except PincelError as error:

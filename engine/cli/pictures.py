@@ -64,6 +64,9 @@ def _declared(option: Option) -> inspect.Parameter:
         extra["metavar"] = "|".join(option.choices)
     elif option.kind == "bool":
         flag = f"{flag}/--no-{flag[2:]}"
+    elif option.name == "preview":
+        extra["help"] += " Without numbers too."
+        extra["metavar"] = "[X,Y,W,H]"
     elif option.kind == "numbers":
         extra["help"] += f" {option.count} from {option.low:g} to {option.high:g}; @FILE reads them as a JSON list."
         extra["metavar"] = "N,N,...|@FILE"
@@ -74,8 +77,23 @@ def _declared(option: Option) -> inspect.Parameter:
     return _parameter(f"option_{option.name}", kind, option.default, flag, **extra)
 
 
+MIDDLE = "middle"
+
+
+def normalised(arguments: Sequence[str]) -> list[str]:
+    """The command line with a value for each --preview: the numbers that follow it, else MIDDLE."""
+    made = list(arguments)
+    for place in [n for n, word in enumerate(made) if word == "--preview"]:
+        numbers = made[place + 1].split(",") if place + 1 < len(made) else []
+        if len(numbers) < 2 or not all(number.strip().isdigit() for number in numbers):
+            made[place] = f"--preview={MIDDLE}"
+    return made
+
+
 def _numbers(option: Option, text: str) -> list[float]:
     """The numbers of a flag: commas between them, or @ and a file that holds a JSON list. Raises OptionError."""
+    if option.name == "preview" and text == MIDDLE:
+        return [0.0] * option.count
     where = text[1:] if text.startswith("@") else ""
     try:
         found = json.loads(Path(where).read_text("utf-8") if where else f"[{text}]")

@@ -37,7 +37,9 @@ class Work:
 
 
 def label(task: str, values: Mapping[str, Any]) -> str:
-    """What a default name says about the result: "colorized", "x4", "1920x1080", "w1920"."""
+    """What a default name says about the result: "colorized", "x4", "1920x1080", "w1920", "preview"."""
+    if values.get("preview"):
+        return "preview"
     if "scale" not in values:
         return task + ("d" if task.endswith("e") else "ed")
     width, height = values["width"], values["height"]

@@ -36,6 +36,8 @@ _EDITORS = {
     "grow": ("Grow the canvas", "Make the canvas large enough for the enlarged layer.", False),
     "multiply": ("Lines to Multiply", "With colours below the lines: let them shine through the paper.", True),
 }
+# Options without a widget: one that the place decides, and one for what an editor shows by its own selection.
+_ELSEWHERE = ("output", "preview")
 # Options that count pictures: several results become a group of layers.
 COUNTS = ("variants", "count")
 _INT_MAX = 2**31 - 1  # what an editor's spin box holds
@@ -67,7 +69,7 @@ class Request:
 
 def controls(task):
     """The Controls of a task, in the order in which a dialog shows them."""
-    made = [_control(option) for option in task.options if option.name != "output"]
+    made = [_control(option) for option in task.options if option.name not in _ELSEWHERE]
     made.sort(key=lambda control: control.kind != "generator")
     for extra in task.extras:
         if extra in _LAYERS:

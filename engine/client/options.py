@@ -107,6 +107,18 @@ _GENERATOR = Option(
     "generator", "generator", "auto", "Generator", "Which trained network to use; auto takes the best one for the task."
 )
 
+_PREVIEW = Option(
+    "preview",
+    "numbers",
+    None,
+    "Preview",
+    "Makes only this part of the result: X, Y, width, height in the source's pixels; four zeros take the middle.",
+    0,
+    SIDE_MAX,
+    count=4,
+    unit="px",
+)
+
 TASKS = {
     task.name: task
     for task in (
@@ -130,6 +142,7 @@ TASKS = {
                     "A whole picture, or only its colours on mid grey for a colour-blended layer.",
                     choices=("normal", "color-only"),
                 ),
+                _PREVIEW,
             ),
             extras=("hints", "mask"),
         ),
@@ -163,6 +176,7 @@ TASKS = {
                     "One picture, or the colours alone for a layer below the lines.",
                     choices=("normal", "below-lines"),
                 ),
+                _PREVIEW,
             ),
             extras=("reference", "hints"),
         ),
@@ -196,6 +210,7 @@ TASKS = {
                     0.0,
                     1.0,
                 ),
+                _PREVIEW,
             ),
         ),
         Task(

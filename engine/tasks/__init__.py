@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine.client import options as declared
 from engine.client.errors import OptionError, OutOfMemory
 from engine.tasks.base import Picture, Progress, Reporter, TaskResult
+from engine.tasks.preview import box, cropped
 
 if TYPE_CHECKING:
     from engine.store.cache import ModelCache
@@ -29,7 +30,8 @@ def run(
 ) -> TaskResult:
     """Run one task on one picture, or on none where the task has no source.
 
-    options: checked against the task's declaration and completed with its defaults. extras: "hints" and "mask" where the
+    options: checked against the task's declaration and completed with its defaults; a preview is given to the task as
+    its box of whole pixels, or None, and the task may leave out all work outside of it. extras: "hints" and "mask" where the
     task takes them. Raises the errors of engine.client.errors, and nothing else but faults of ours.
     """
     declaration = declared.task(task)
@@ -40,14 +42,20 @@ def run(
     if (source is not None) != declaration.source:
         raise OptionError(f"{task} needs a source." if source is None else f"{task} takes no source.", option="source")
     given = {name: extra for name, extra in extras.items() if extra is not None}
-    work = import_module(f"engine.tasks.{task}").run
+    module = import_module(f"engine.tasks.{task}")
+    part = box(values, source, getattr(module, "middle", None))
+    if "preview" in values:
+        values["preview"] = part
     pictures = (source,) if declaration.source else ()
     try:
-        result: TaskResult = work(*pictures, values, models, reporter or Reporter(), **given)
+        result: TaskResult = module.run(*pictures, values, models, reporter or Reporter(), **given)
     except (MemoryError, RuntimeError) as error:
         from engine.tasks import convert
 
         if not convert.out_of_memory(error):
             raise
         raise OutOfMemory("There is not enough memory for this job.") from error
+    if part is not None and source is not None:
+        result.pictures = [cropped(picture, source, part) for picture in result.pictures]
+        result.info["preview"] = list(part)
     return result

@@ -52,7 +52,7 @@ def run(
     for seed in seeds:
         with reporter.phase("net"):
             chroma = view.chroma(model, seed)
-        with reporter.phase("blend", len(list(bands(source)))) as done:
+        with reporter.phase("blend", len(list(bands(source, values["preview"])))) as done:
             pictures.append(_blend(source, mask, view, chroma * values["saturation"], values, done))
     if source.icc and not pictures[0].icc:
         notices.append("The grey colour profile was left out: the result is in colour and counts as sRGB.")
@@ -138,7 +138,7 @@ def _blend(
     has_alpha = source.has_alpha or (only_colour and mask is not None)
     result = np.empty((source.height, source.width, 4 if has_alpha else 3), source.array.dtype)
     upsampler = ChromaUpsampler(chroma, view.guide, source.height, source.width)
-    for number, rows in enumerate(bands(source), 1):
+    for number, rows in enumerate(bands(source, values["preview"]), 1):
         band = source.array[rows.start : rows.stop]
         weight = _weight(mask, rows)
         luma_of_source = convert.luma(band, source.linear)

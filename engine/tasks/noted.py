@@ -62,7 +62,7 @@ def _note(
     task: str, size: Size, options: Mapping[str, Any], models: ModelCache, result: TaskResult, cold: bool, began: float
 ) -> None:
     network, device = result.info.get("generator"), result.info.get("device")
-    if not network or not device:
+    if not network or not device or "preview" in result.info:
         return
     from engine.generators import base
     from engine.store import models as stored

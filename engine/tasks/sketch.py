@@ -59,7 +59,7 @@ def run(
     for z in zs:
         with reporter.phase("net"):
             made = drawing.coloured(model, z)
-        with reporter.phase("blend", len(list(bands(source)))) as done:
+        with reporter.phase("blend", len(list(bands(source, values["preview"])))) as done:
             pictures.append(_blend(source, drawing, _toned(made, values), values, done))
     notices = []
     if len(seeds) > 1 and (reference is not None or values["z"] is not None):
@@ -174,7 +174,7 @@ def _blend(
     """The full-size result, opaque: the drawing times its colours, or the colours alone."""
     result = np.empty((source.height, source.width, 3), source.array.dtype)
     upsampler = ColourUpsampler(colours, drawing.guide, source.height, source.width)
-    for number, rows in enumerate(bands(source), 1):
+    for number, rows in enumerate(bands(source, values["preview"]), 1):
         painted = upsampler.rows(rows.start, rows.stop)
         if values["output"] == "normal":
             painted = painted * _on_paper(source, source.array[rows.start : rows.stop])

@@ -16,10 +16,11 @@ from engine.client.errors import OptionError, OutOfMemory, TooLarge, WeightsNotF
 from engine.client.pixels import SIDE_MAX
 from engine.imaging import alpha as transparency
 from engine.imaging import colour, resize
-from engine.imaging.tiling import Span, pad_to, tiles
+from engine.imaging.tiling import Span, cuts, pad_to, tiles
 from engine.store.cache import Model, ModelCache
 from engine.tasks import convert
 from engine.tasks.base import Picture, Reporter, TaskResult
+from engine.tasks.preview import Box
 
 # Source pixels along a tile's side. Larger tiles waste less on context; smaller ones can be cancelled sooner and stay longer
 # in the caches: on two CPU cores 256 to 384 take the same time, 192 a tenth more, 96 a quarter.
@@ -42,7 +43,7 @@ def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: R
     with reporter.phase("load"):
         model = models.get("upscale", values["generator"], values["realism"])
     notices: list[str] = []
-    picture = enlarged(source, height, width, model, reporter, notices, values["quality"])
+    picture = enlarged(source, height, width, model, reporter, notices, values["quality"], values["preview"])
     info = model.info() | {"seconds": reporter.seconds, "notices": notices, "size": [width, height]}
     return TaskResult([picture], info)
 
@@ -55,8 +56,12 @@ def enlarged(
     reporter: Reporter,
     notices: list[str],
     quality: str = "normal",
+    part: Box | None = None,
 ) -> Picture:
-    """The picture at height x width, at least its own size, in the phase "net". quality: the option. Adds to notices."""
+    """The picture at height x width, at least its own size, in the phase "net". quality: the option. Adds to notices.
+
+    part: only what lies over this part of the picture is computed, the rest of the result left unset.
+    """
     # One pass of an x4 network reaches x4; beyond, the enlarged picture is enlarged once more.
     steps = [(height, width)]
     while steps[0][0] > source.height * model.card.scale or steps[0][1] > source.width * model.card.scale:
@@ -65,8 +70,20 @@ def enlarged(
         steps.insert(0, (source.height * model.card.scale, source.width * model.card.scale))
     picture = source
     for step_height, step_width in steps:
-        picture = _Enlargement(picture, step_height, step_width, model, notices, quality).run(reporter)
+        step = _Enlargement(picture, step_height, step_width, model, notices, quality)
+        last = (step_height, step_width) == (height, width)
+        if part is not None and picture is not source:
+            x, y, wide, high = (n * model.card.scale for n in part)
+            part = x, y, wide, high
+        picture = step.run(reporter, part if last else None)
     return picture
+
+
+def middle(source: Picture) -> Box:
+    """The tile in the middle of the source: what one run of the network gives."""
+    rows, columns = (cuts(side, TILE) for side in (source.height, source.width))
+    row, column = rows[(len(rows) - 1) // 2], columns[(len(columns) - 1) // 2]
+    return column.start, row.start, column.size, row.size
 
 
 def target_size(source: Picture, values: dict[str, Any]) -> tuple[int, int]:
@@ -102,9 +119,15 @@ class _Enlargement:
         except MemoryError as error:
             raise OutOfMemory(f"There is not enough memory for a result of {width} x {height} pixels.") from error
 
-    def run(self, reporter: Reporter) -> Picture:
+    def run(self, reporter: Reporter, part: Box | None = None) -> Picture:
         source = self.source
-        work = list(tiles(source.height, source.width, TILE))
+        x, y, width, height = part or (0, 0, source.width, source.height)
+        # Whole tiles, also for a part: other tiles would round otherwise in the last bit.
+        work = [
+            (rows, columns)
+            for rows, columns in tiles(source.height, source.width, TILE)
+            if rows.start < y + height and rows.stop > y and columns.start < x + width and columns.stop > x
+        ]
         with reporter.phase("net", len(work)) as done:
             for number, (rows, columns) in enumerate(work, 1):
                 self._tile(rows, columns)

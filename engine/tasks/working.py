@@ -14,6 +14,7 @@ from engine.imaging.tiling import Span, cuts
 from engine.store.cache import Model
 from engine.tasks import convert
 from engine.tasks.base import Picture
+from engine.tasks.preview import Box
 
 # Full-size work is done in bands of about this many pixels: their planes stay in a core's cache.
 BAND_PIXELS = 1 << 17
@@ -44,9 +45,11 @@ def reduced(
     return [resize.bicubic(x, *size).clamp(0, 1) for x, size in zip(low, sizes, strict=True)]
 
 
-def bands(source: Picture) -> Iterator[Span]:
-    """Bands of whole rows of about BAND_PIXELS."""
-    yield from cuts(source.height, max(1, BAND_PIXELS // source.width))
+def bands(source: Picture, part: Box | None = None) -> Iterator[Span]:
+    """Bands of whole rows of about BAND_PIXELS; of a part of the picture those of them that it touches."""
+    for rows in cuts(source.height, max(1, BAND_PIXELS // source.width)):
+        if part is None or (rows.start < part[1] + part[3] and rows.stop > part[1]):
+            yield rows
 
 
 def check_hints(source: Picture, hints: Picture) -> None:

@@ -27,7 +27,7 @@ def test_defaults_make_the_default_request(task):
 @EVERY
 def test_every_option_has_a_control_that_an_editor_can_draw(task):
     made = controls.controls(task)
-    assert {o.name for o in task.options} - {"output"} <= {c.name for c in made}
+    assert {o.name for o in task.options} - {"output", "preview"} <= {c.name for c in made}
     assert len({c.name for c in made}) == len(made)
     for control in made:
         assert control.title and control.help.endswith("."), control.name
