@@ -228,7 +228,7 @@ def test_every_task_has_its_form_and_an_action(panel, plugin):
     for name, task in tasks.items():
         panel.choose_task(name)
         shown = set(panel.form.values())
-        assert {o.name for o in task.options} - {"output"} <= shown
+        assert {o.name for o in task.options} - {"output", "preview"} <= shown
     actions = ElementTree.parse(paths.shipped("plugin_krita") / "pincel.action")
     found = {a.get("name"): a.find("shortcut").text for a in actions.iter("Action")}
     assert set(found) == {"pincel_" + name for name in tasks} | {"pincel_cancel"}
