@@ -66,6 +66,8 @@ PAPER: dict[str, Any] = {**THESIS, "upsampling": "shuffle"}
 class _Block(nn.Module):
     """[N, C, H, W] -> the same: conv, norm, PReLU, conv, norm, added to its input."""
 
+    FOLDS = (("conv1", "norm1"), ("conv2", "norm2"))
+
     def __init__(self, channels: int, kind: str) -> None:
         super().__init__()
         self.conv1, self.norm1 = conv(channels, channels), normalization(kind, channels)
@@ -84,6 +86,8 @@ class Generator(nn.Module):
     convolution and pixel shuffle x2) or "direct" (the last convolution makes all 4x4 pixels). skip: add the bicubic
     enlargement, otherwise end in tanh as the thesis does.
     """
+
+    FOLDS = (("body_conv", "body_norm"),)
 
     def __init__(
         self,

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 class Residual(nn.Module):
     """[N, C, H, W] -> the same: two 3x3 convolutions with batch norm, added to their input."""
 
+    FOLDS = (("conv1", "norm1"), ("conv2", "norm2"))
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
@@ -27,6 +29,8 @@ class Residual(nn.Module):
 class Down(nn.Module):
     """[N, C, H, W] -> [N, C', H/2, W/2]: convolution of stride 2, batch norm (not in the outermost), LeakyReLU, residuals."""
 
+    FOLDS = (("conv", "norm"),)
+
     def __init__(self, inside: int, out: int, norm: bool, residual: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inside, out, 4, 2, 1, bias=not norm)
@@ -39,6 +43,8 @@ class Down(nn.Module):
 
 class UpTranspose(nn.Module):
     """[N, C, H, W], skip [N, S, 2H, 2W] -> [N, C' + S, 2H, 2W]: transposed convolution, batch norm, ReLU, concat."""
+
+    FOLDS = (("conv", "norm"),)
 
     def __init__(self, inside: int, skip: int, out: int, dropout: float) -> None:
         super().__init__()
@@ -53,6 +59,8 @@ class UpTranspose(nn.Module):
 
 class UpBilinear(nn.Module):
     """[N, C, H, W], skip [N, S, 2H, 2W] -> [N, C', 2H, 2W]: 1x1 convolution, bilinear, concatenation, 3x3, batch norm, ReLU."""
+
+    FOLDS = (("conv", "norm"),)
 
     def __init__(self, inside: int, skip: int, out: int, dropout: float) -> None:
         super().__init__()

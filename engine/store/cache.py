@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from engine.client.errors import InternalError
 from engine.generators import base
 from engine.generators.base import Card
+from engine.nn.folding import folded
 from engine.store import mixing, models, openvino, weights
 from engine.store.header import Header, digest
 
@@ -37,8 +38,8 @@ class Model:
         self.card: Card = base.card(header.generator)
         self.device = device
         # Channels last is the layout that the CPU's and the GPU's convolutions are quickest in.
-        self.network: nn.Module = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.bytes = sum(t.numel() * t.element_size() for t in network.state_dict().values())
+        self.network: nn.Module = folded(network).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.bytes = sum(t.numel() * t.element_size() for t in self.network.state_dict().values())
 
     @property
     def name(self) -> str:

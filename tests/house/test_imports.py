@@ -18,7 +18,7 @@ RULES: dict[str, tuple[str, str]] = {
     "imaging": ("", "torch numpy"),
     "nn": ("", "torch numpy safetensors"),
     "generators": ("nn imaging train.recipe", "torch numpy"),
-    "store": ("generators paths disk", "torch numpy safetensors openvino"),
+    "store": ("generators nn paths disk", "torch numpy safetensors openvino"),
     "tasks": ("imaging generators store forecast", "torch numpy"),
     "files": ("tasks imaging disk", "numpy PIL tifffile imagecodecs"),
     "forecast": ("paths store.models", ""),
