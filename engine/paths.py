@@ -91,6 +91,8 @@ def model_folders() -> list[Path]:
 
 
 def make_private(folder: Path) -> Path:
-    """The folder, made if need be so that only its user can open it (mode 0700)."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """The folder, made if need be, with those above it, so that only its user can open it (mode 0700)."""
+    if not folder.parent.exists():
+        make_private(folder.parent)
+    folder.mkdir(exist_ok=True, mode=0o700)
     return folder

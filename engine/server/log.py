@@ -23,6 +23,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+from engine import paths
+
 FILE = "engine.log"
 BYTES, KEPT = 1_000_000, 3
 # A line of text, and of traceback, no longer than this: nothing that holds a picture fits.
@@ -99,7 +101,7 @@ def logging_to(path: Path) -> Iterator[None]:
     """While open, what the engine logs goes into the file; to standard error where its folder cannot be written."""
     handler: logging.Handler
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        paths.make_private(path.parent)
         handler = _Private(path, maxBytes=BYTES, backupCount=KEPT)
     except OSError:
         handler = logging.StreamHandler()

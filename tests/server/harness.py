@@ -44,17 +44,17 @@ class EngineProcess:
     """An engine in a folder of its own.
 
     real: without the fake task, as `python -m engine.server` runs it. trace: it lists its imports. program: the file that is
-    run instead, with the settings as JSON.
+    run instead, with the settings as JSON. path: folders for its PYTHONPATH.
     """
 
-    def __init__(self, folder, real=False, trace=False, wait=True, program=FAKE_ENGINE, **settings):
+    def __init__(self, folder, real=False, trace=False, wait=True, program=FAKE_ENGINE, path=(), **settings):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.environ = os.environ | {"PINCEL_RUNTIME_DIR": str(folder / "run"), "PINCEL_HOME": str(folder / "home")}
         command = ["-m", "engine.server"] if real else [str(program), json.dumps(settings)]
         if trace:
             command = ["-X", "importtime", *command]
-        self.environ["PYTHONPATH"] = str(ROOT)
+        self.environ["PYTHONPATH"] = os.pathsep.join(map(str, [ROOT, *path]))
         self.process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
