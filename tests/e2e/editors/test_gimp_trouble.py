@@ -52,15 +52,16 @@ class Aside:
         return self.said
 
 
-def plugin_processes():
-    """The process ids of running plug-ins: the chroot's are ours to see too."""
+def plugin_processes(gimp):
+    """The process ids of that GIMP's running plug-ins: a chroot's are ours to see too."""
+    program = str(gimp.profile / "plug-ins/pincel/pincel.py").encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if any(word.endswith(b"plug-ins/pincel/pincel.py") for word in words[:3]) and b"-run" in words:
+        if program in words[:3] and b"-run" in words:
             found.append(int(folder.name))
     return found
 
@@ -113,7 +114,7 @@ def test_the_engine_is_killed_in_the_middle(photo, engine):
 def test_cancel_is_the_death_of_the_plugin_and_the_job_ends_within_a_second(photo, engine):
     work = Aside(photo, "upscale", **LONG)
     until(engine.working, "the job's start")
-    [process] = plugin_processes()
+    [process] = plugin_processes(photo.gimp)
     os.kill(process, signal.SIGKILL)  # what GIMP's Cancel button does
     died = time.monotonic()
     until(lambda: not engine.working(), "the job's end", patience=5.0)  # a busy machine; see what is printed
