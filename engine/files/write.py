@@ -132,8 +132,18 @@ def _by_pillow(
     else:
         image = image.convert("RGBA" if image.mode in ("LA", "RGBA") else "RGB")
         options |= {"lossless": quality >= 100, "exact": True, "method": 4}
+    return _saved(image, form, options)
+
+
+def _saved(image: Image.Image, form: str, options: dict[str, object]) -> bytes:
     out = io.BytesIO()
-    image.save(out, form, **options)
+    try:
+        image.save(out, form, **options)
+    except OSError:
+        if not options.pop("optimize", False):
+            raise
+        # Optimizing wants the whole file in one buffer, which Pillow makes too small for noise and for narrow pictures.
+        return _saved(image, form, options)
     return out.getvalue()
 
 

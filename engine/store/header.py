@@ -92,6 +92,8 @@ def read_header(path: Path) -> Header:
     try:
         content = json.loads(text)
         metadata = content.pop("__metadata__", {})
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("its metadata are not all texts")
         shapes = _tensors(content, size - 8 - length, path.name)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise errors.WeightsMetadata(f"The header of {path.name} cannot be understood: {error}.") from error
