@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check format pages pictures wheel slow editors clean
+.PHONY: help run test check format pages pictures performance wheel slow editors clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -76,6 +76,11 @@ slow: $(VENV)/slow.stamp
 # The tests that drive real editors; .ci/editors installs those first. They skip, and say why, where one is missing.
 editors: $(VENV)/dev.stamp
 	@$(PYTEST) -m editor -rs
+
+# docs/performance.md's figures, plots and tables, measured on this machine: about an hour, and nothing else should run.
+performance: $(VENV)/dev.stamp
+	@$(BIN)/python -m engine bench --large --json docs/performance.json --plots docs/pictures
+	@$(BIN)/python -m tests.house.pages
 
 wheel: $(VENV)/dev.stamp
 	@$(BIN)/python -m build --wheel --outdir dist .

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,10 @@ def parser(name: str) -> argparse.ArgumentParser:
     return made
 
 
-def measure(wanted: tuple[str, ...], only: Sequence[str], quick: bool, large: bool, runs: int, book: Book) -> None:
-    """Run the sections into the book. wanted: tasks, all if empty."""
+def measure(
+    wanted: tuple[str, ...], only: Sequence[str], quick: bool, large: bool, runs: int, book: Book
+) -> Iterator[str]:
+    """Run the sections into the book, giving the name of each when it is done. wanted: tasks, all if empty."""
     for section in only:
         if section == "tasks":
             from engine.bench import work
@@ -65,6 +68,7 @@ def measure(wanted: tuple[str, ...], only: Sequence[str], quick: bool, large: bo
             from engine.bench import peers
 
             peers.run(book, wanted, quick, runs)
+        yield section
 
 
 def stored(path: Path) -> dict[str, Any]:
@@ -93,8 +97,6 @@ def main(arguments: Sequence[str] | None = None, name: str = "pincel bench") -> 
     else:
         data = _measured(given)
     tables.show(console, data, baseline)
-    if given.json:
-        given.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     if given.plots:
         from engine.bench import plots
 
@@ -110,6 +112,7 @@ def _measured(given: argparse.Namespace) -> dict[str, Any]:
 
     if given.threads:
         torch.set_num_threads(given.threads)
+        os.environ["OMP_NUM_THREADS"] = str(given.threads)  # for the processes that are started
     status = Console(stderr=True, highlight=False)
 
     def say(measure: Measure) -> None:
@@ -127,8 +130,12 @@ def _measured(given: argparse.Namespace) -> dict[str, Any]:
         "settings": {"quick": given.quick, "large": given.large, "runs": runs, "only": only, "tasks": given.tasks},
     }
     book = Book(say=say)
-    measure(tuple(given.tasks), only, given.quick, given.large, runs, book)
-    return figures.to_json(book, about)
+    data = figures.to_json(book, about)
+    for _ in measure(tuple(given.tasks), only, given.quick, given.large, runs, book):
+        data = figures.to_json(book, about)
+        if given.json:  # after each section: who ends a long run keeps what there is
+            given.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    return data
 
 
 if __name__ == "__main__":

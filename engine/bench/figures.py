@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 Job = Callable[[], object]
-SECTIONS = ("tasks", "startup", "service", "growth", "peers")
+SECTIONS = ("startup", "service", "tasks", "peers", "growth")
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """`make pages`: the parts of the pages that are made from the sources, between <!-- begin NAME --> and <!-- end NAME -->.
 
 files: ARCHITECTURE.md's list, each Python file of the engine with the first sentence of its docstring. errors: docs/errors.md's
-table, each error with its exit status and remedy. generators: docs/generators.md's table, from cards and networks.
+table, each error with its exit status and remedy. generators: docs/generators.md's table, from cards and networks. bench:
+docs/performance.md's tables, from the figures in docs/performance.json.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -56,10 +58,17 @@ def table_of_generators() -> str:
     return "\n".join(lines)
 
 
+def tables_of_bench() -> str:
+    from engine.bench import tables
+
+    return tables.page(json.loads((ROOT / "docs/performance.json").read_text(encoding="utf-8")))
+
+
 PARTS = {
     "ARCHITECTURE.md": ("files", list_of_files),
     "docs/errors.md": ("errors", table_of_errors),
     "docs/generators.md": ("generators", table_of_generators),
+    "docs/performance.md": ("bench", tables_of_bench),
 }
 
 
