@@ -6,7 +6,7 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gimp, GimpUi, GObject, Gtk  # noqa: E402
-from pincel_client import controls, errors  # noqa: E402
+from pincel_client import controls, errors, foretell  # noqa: E402
 from pincel_client.session import Session  # noqa: E402
 
 # A dialog must not wait for an engine that is silent.
@@ -18,8 +18,8 @@ def start(name):
     GimpUi.init(name)
 
 
-def ask(procedure, config, task):
-    """Show the dialog; whether the user confirmed it. The values are in the config."""
+def ask(procedure, config, task, size):
+    """Show the dialog; whether the user confirmed it. The values are in the config. size: (width, height) of the layer."""
     dialog = GimpUi.ProcedureDialog.new(procedure, config, task.title)
     try:
         shown = [control for control in controls.controls(task) if control.kind != "generator"]
@@ -34,7 +34,9 @@ def ask(procedure, config, task):
                 row = _row(label, control, _generators(config, _argument(control), task))
                 area.pack_start(row, False, False, 0)
                 area.reorder_child(row, 0)
-        return dialog.run()
+        with _Forecast(config, task, size) as forecast:
+            area.pack_start(forecast.label, False, False, 0)
+            return dialog.run()
     finally:
         dialog.destroy()
 
@@ -92,6 +94,40 @@ def _generators(config, name, task):
     flags = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
     config.bind_property(name, widget, "active-id", flags)
     return widget
+
+
+class _Forecast:
+    """A line that says what the job would take, by the engine that runs now; empty where none does, or it knows nothing."""
+
+    def __init__(self, config, task, size):
+        self.config, self.task, self.size = config, task, size
+        self.label = Gtk.Label(xalign=0.0)
+        self.label.set_tooltip_text("What this takes, by what earlier jobs took on this machine.")
+        self._foretelling, self._session, self._signal = foretell.Foretelling(), None, None
+
+    def __enter__(self):
+        try:
+            self._session = Session.connect("gimp", Gimp.version(), start=False, timeout=_ASK_SECONDS)
+        except errors.PincelError:
+            return self
+        self._signal = self.config.connect("notify", self._look)
+        self._look()
+        return self
+
+    def __exit__(self, *exception):
+        if self._session is not None:
+            self.config.disconnect(self._signal)
+            self._session.close()
+
+    def _look(self, *_):
+        values = {c.name: self.config.get_property(_argument(c)) for c in controls.controls(self.task)}
+        try:
+            wanted = (self.task.name, controls.collect(self.task, values).options) + self.size
+        except errors.PincelError:
+            wanted = None
+        text = self._foretelling.wait(self._session, wanted, _ASK_SECONDS / 5)
+        self.label.set_text(text)
+        self.label.set_visible(bool(text))
 
 
 def _models():

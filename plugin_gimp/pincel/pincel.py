@@ -135,7 +135,8 @@ def _run(procedure, run_mode, image, drawables, config, task):
         dialog.start(procedure.get_name())
         if image.get_base_type() == Gimp.ImageBaseType.INDEXED and not convert:
             convert = dialog.offer_conversion()
-        if not dialog.ask(procedure, config, task):
+        size = (chosen.get_width(), chosen.get_height()) if task.source else (0, 0)
+        if not dialog.ask(procedure, config, task, size):
             raise errors.Cancelled()
     values = {c.name: config.get_property(argument(c)) for c in controls.controls(task)}
     request = controls.collect(task, values)
