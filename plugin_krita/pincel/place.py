@@ -127,6 +127,8 @@ class Placing:
             self._instead()
         yield from self._noted(together, lambda: self._add(top, lines))
         together.added = self.added
+        if self.group is not None:  # Krita composes a group that comes with its layers only when asked
+            document.refreshProjection()
         if lower:
             yield from self._lower(together)
         self.together = together if together.several else None

@@ -124,6 +124,8 @@ class Document:
     def waitForDone(self):
         pass
 
+    refreshProjection = waitForDone
+
     def tryBarrierLock(self):
         return not self.busy
 

@@ -87,6 +87,33 @@ def longest_calls(panel, hub, ours) -> dict[str, float]:
     return longest
 
 
+@pytest.mark.slow
+def test_no_step_of_flats_is_longer_than_a_frame(plugin, host, app, ours):
+    import numpy as np
+
+    width, height = 2000, 1500
+    rows, columns = np.mgrid[0:height, 0:width]
+    wild = np.random.default_rng(0).integers(0, 40, (height, width))  # every colour occurs, and freckles everywhere
+    picture = np.dstack(
+        [columns // 9 % 200 + wild, rows // 7 % 200 + wild, (rows + columns) // 50 % 200 + wild, 0 * wild + 255]
+    )
+    document = fake.Document(app, width, height)
+    lines = document.put("lines", b"", 0, 0, 0, 0)
+    app.setActiveDocument(document)
+    pixels = plugin("pincel_client.pixels").Pixels(picture.astype(np.uint8).tobytes(), width, height, "BGRA", "u8")
+    leaf = plugin("place").Leaf(
+        "made", pixels, plugin("pincel_client.region").Rect(0, 0, width, height), host.space(document)
+    )
+    longest = []
+    for _ in range(3):
+        flats, steps = plugin("flats").Flats(host, document, leaf, host.id(lines), "Flats"), []
+        while not flats.done:
+            steps.append(ours(flats.step))
+        assert flats.error is None
+        longest.append(max(steps))
+    assert min(longest) <= LIMIT, [f"{seconds * 1000:.1f} ms" for seconds in longest]
+
+
 def test_looking_for_an_engine_does_not_wait(plugin, host, document, tmp_path, monkeypatch):
     waited = []
     monkeypatch.setattr(time, "sleep", waited.append)

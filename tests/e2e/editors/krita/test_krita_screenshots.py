@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.e2e.editors import drawing
 from tests.e2e.editors.krita.driver import SIZE
 
 # Only our docker and the layers stay, so that it is seen whole.
@@ -53,3 +54,26 @@ def test_the_docker_after_and_at_work(krita, tmp_path):
     krita.do("panel.cancel_button.click()")
     krita.wait("run.done")
     assert krita.error() == "cancelled"
+
+
+def test_line_art_before_and_after(krita, tmp_path):
+    size = (960, 720)
+    lines, strokes = drawing.line_art(size), drawing.hints(size, 14)
+    krita.new(np.dstack([lines, lines, lines, np.full_like(lines, 255)]))
+    path = krita.folder / "hints.raw"
+    path.write_bytes(np.ascontiguousarray(strokes[..., [2, 1, 0, 3]]).tobytes())
+    krita.do(TIDY)
+    krita.do(f"""
+        doc.nodeByName("photo").setName("lines")
+        hints = doc.createNode("hints", "paintlayer")
+        hints.setPixelData(open({str(path)!r}, "rb").read(), 0, 0, {size[0]}, {size[1]})
+        doc.rootNode().addChildNode(hints, None)
+        doc.waitForDone(); panel.choose_task("sketch"); panel._fill_choices()
+    """)
+    krita.choose("lines")
+    krita.shot(folder(tmp_path) / "krita-line-art-before.png")
+    krita.run("sketch", place="below", multiply=True, hints=krita.ask("hub.host.id(hints)"))
+    assert krita.error() is None
+    krita.do("hints.setVisible(False); doc.refreshProjection(); panel.wipe.position = 0.5; panel.wipe.update()")
+    shown = np.asarray(krita.shot(folder(tmp_path) / "krita-line-art.png"))
+    assert len(np.unique(shown.reshape(-1, 3), axis=0)) > 1000
