@@ -135,6 +135,19 @@ def test_a_scan_is_coloured_below_in_multiply_and_one_undo_takes_all_back(krita,
         assert (seen(krita) == picture).all()
 
 
+def test_flats_are_layers_named_by_their_colours(drawn):
+    drawn.run("sketch", place="flats", hints=hints(drawn))
+    assert drawn.error() is None
+    group = "hub.host.layer(doc, run.added)"
+    names = drawn.ask(f"[n.name() for n in {group}.childNodes()]")
+    assert 6 <= len(names) <= 24 and all(name.rstrip(")").rpartition("#")[2] for name in names)
+    assert {"green", "blue"} <= {word for name in names for word in name.split()}
+    flats = [drawn.pixels(f"{group}.childNodes()[{n}]") for n in range(len(names))]
+    assert (np.sum([flat[..., 3] > 0 for flat in flats], axis=0) == 1).all()  # each pixel is in one of them
+    for flat in flats:
+        assert len(np.unique(flat[flat[..., 3] > 0], axis=0)) == 1
+
+
 def test_the_docker_says_when_the_paper_hides_the_colours(krita, scan):
     krita.new(scan)
     krita.run("sketch", place="below")
