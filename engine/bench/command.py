@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ def parser(name: str) -> argparse.ArgumentParser:
     made.add_argument("--runs", type=int, metavar="N", help=f"samples of each figure ({RUNS})")
     made.add_argument("--threads", type=int, metavar="N", help="processor threads of the networks (all cores)")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, for --baseline and the page")
+    made.add_argument(
+        "--add", action="store_true", help="keep what the file of --json has and this run does not measure"
+    )
     made.add_argument("--baseline", type=Path, metavar="FILE", help="compare with the figures that --json wrote")
     made.add_argument("--plots", type=Path, metavar="FOLDER", help="draw the figures of the run as PNG files")
     made.add_argument("--from", dest="stored", type=Path, metavar="FILE", help="show stored figures, measure nothing")
@@ -130,12 +134,28 @@ def _measured(given: argparse.Namespace) -> dict[str, Any]:
         "settings": {"quick": given.quick, "large": given.large, "runs": runs, "only": only, "tasks": given.tasks},
     }
     book = Book(say=say)
+    kept = _kept(given, about) if given.add else {}
     data = figures.to_json(book, about)
-    for _ in measure(tuple(given.tasks), only, given.quick, given.large, runs, book):
-        data = figures.to_json(book, about)
+    for section in measure(tuple(given.tasks), only, given.quick, given.large, runs, book):
+        whole = section if not given.tasks else None  # a section that was measured anew leaves nothing of the old one
+        for name in [name for name in kept if name in book.measures or name.split("/")[0] == whole]:
+            del kept[name]
+        data = figures.to_json(replace(book, measures=kept | book.measures), about)
         if given.json:  # after each section: who ends a long run keeps what there is
             given.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     return data
+
+
+def _kept(given: argparse.Namespace, about: Mapping[str, Any]) -> dict[str, Measure]:
+    """The figures that are in the file already. Raises OptionError where they are another machine's."""
+    if given.json is None:
+        raise OptionError("--add needs the file to add to: --json FILE.", option="add")
+    if not given.json.exists():
+        return {}
+    before = stored(given.json)
+    if any(before["machine"][name] != about["machine"][name] for name in ("processor", "cores", "torch")):
+        raise OptionError(f"{given.json} holds another machine's figures.", "Write to another file.", option="add")
+    return figures.from_json(before)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,25 @@ PHASES = ("read", "convert", "net", "blend", "write")
 COLOURS = ("#9ecae1", "#fdae6b", "#3182bd", "#e6550d", "#bdbdbd")
 
 
+CAPTIONS = {
+    "growth": "Seconds a megapixel, and memory beside source and result, over the size of the result",
+    "phases": "Where each generator's time goes, from file to file",
+    "peers": "Our networks in other runtimes: times as fast as torch in float32",
+    "service": "Jobs a second of several clients at once",
+}
+
+
+def drawable(measures: Mapping[str, Measure]) -> list[str]:
+    """The plots that these figures are enough for, by their names in CAPTIONS."""
+    there = {
+        "growth": any(name.startswith("growth/") and name.endswith("/time") for name in measures),
+        "phases": any(name.endswith("/net") for name in measures),
+        "peers": any(name.startswith("peers/") and "times as fast" in name for name in measures),
+        "service": any(name.startswith("service/") and m.unit == "jobs/s" for name, m in measures.items()),
+    }
+    return [name for name in CAPTIONS if there[name]]
+
+
 def draw(data: Mapping[str, Any], folder: Path) -> list[Path]:
     """Draw what the run has figures for, as folder/bench-NAME.png. Raises OptionError where matplotlib is missing."""
     try:
@@ -22,22 +41,17 @@ def draw(data: Mapping[str, Any], folder: Path) -> list[Path]:
     matplotlib.use("Agg")
     measures = from_json(data)
     folder.mkdir(parents=True, exist_ok=True)
-    plots: tuple[tuple[str, Callable[..., bool]], ...] = (
-        ("growth", _growth),
-        ("phases", _phases),
-        ("peers", _peers),
-        ("service", _service),
-    )
-    return [path for name, plot in plots if (path := _saved(folder / f"bench-{name}.png", plot, measures))]
+    plots: dict[str, Callable[..., None]]
+    plots = {"growth": _growth, "phases": _phases, "peers": _peers, "service": _service}
+    return [_saved(folder / f"bench-{name}.png", plots[name], measures) for name in drawable(measures)]
 
 
-def _saved(path: Path, plot: Callable[..., bool], measures: Mapping[str, Measure]) -> Path | None:
+def _saved(path: Path, plot: Callable[..., None], measures: Mapping[str, Measure]) -> Path:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2 if plot is _growth else 1, figsize=(7.2, 2.9), dpi=100, squeeze=False)
     try:
-        if not plot(measures, *axes[0]):
-            return None
+        plot(measures, *axes[0])
         figure.tight_layout()
         figure.savefig(path, metadata={"Software": None})
     finally:
@@ -45,7 +59,7 @@ def _saved(path: Path, plot: Callable[..., bool], measures: Mapping[str, Measure
     return path
 
 
-def _growth(measures: Mapping[str, Measure], times: Any, memory: Any) -> bool:
+def _growth(measures: Mapping[str, Measure], times: Any, memory: Any) -> None:
     """Seconds a megapixel, and memory beside source and result, over the result's megapixels."""
     tasks: dict[str, list[tuple[float, str]]] = {}
     for name in measures:
@@ -62,10 +76,9 @@ def _growth(measures: Mapping[str, Measure], times: Any, memory: Any) -> bool:
         axes.legend(fontsize=8)
     times.set(yscale="log")
     memory.set(ylim=(0, None))
-    return bool(tasks)
 
 
-def _phases(measures: Mapping[str, Measure], axes: Any) -> bool:
+def _phases(measures: Mapping[str, Measure], axes: Any) -> None:
     """Where each generator's time goes, as shares of the whole from file to file."""
     names = [name.removesuffix("/net") for name in measures if name.endswith("/net")]
     for row, name in enumerate(names):
@@ -78,10 +91,9 @@ def _phases(measures: Mapping[str, Measure], axes: Any) -> bool:
     axes.tick_params(labelsize=8)
     if names:
         axes.legend(fontsize=8, ncols=5, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
-    return bool(names)
 
 
-def _peers(measures: Mapping[str, Measure], axes: Any) -> bool:
+def _peers(measures: Mapping[str, Measure], axes: Any) -> None:
     """Our networks in each runtime: times as fast as torch in float32."""
     found = [(n, m.value) for n, m in measures.items() if n.startswith("peers/") and "times as fast" in n]
     labels = [" ".join((n.split("/")[1], n.split("/")[3].split(",")[0])) for n, _ in found]
@@ -89,12 +101,10 @@ def _peers(measures: Mapping[str, Measure], axes: Any) -> bool:
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set(yticks=range(len(found)), yticklabels=labels, xlabel="times as fast as torch in float32")
     axes.tick_params(labelsize=8)
-    return bool(found)
 
 
-def _service(measures: Mapping[str, Measure], axes: Any) -> bool:
+def _service(measures: Mapping[str, Measure], axes: Any) -> None:
     """Jobs a second of several clients at once."""
     found = [(n, m.value) for n, m in measures.items() if n.startswith("service/") and m.unit == "jobs/s"]
     axes.bar([n.split("/")[1].split()[0] for n, _ in found], [value for _, value in found], color=COLOURS[2])
     axes.set(xlabel="clients at once", ylabel="jobs a second, together")
-    return bool(found)

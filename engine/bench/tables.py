@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -42,6 +42,14 @@ def machine(about: Mapping[str, Any]) -> str:
     )
 
 
+def sections(measures: Iterable[Measure]) -> dict[str, list[Measure]]:
+    """The measures by the first part of their names, in the order in which these come first."""
+    found: dict[str, list[Measure]] = {}
+    for measure in measures:
+        found.setdefault(measure.name.split("/")[0], []).append(measure)
+    return found
+
+
 def show(console: Console, data: Mapping[str, Any], baseline: Mapping[str, Any] | None = None) -> None:
     """The whole run, a table for each section, with the baseline's figures where there is one."""
     from engine.bench.figures import from_json
@@ -49,10 +57,7 @@ def show(console: Console, data: Mapping[str, Any], baseline: Mapping[str, Any] 
     console.print(f"Pincel {data['version']} on {machine(data)}", soft_wrap=True)
     before = from_json(baseline) if baseline else {}
     same = bool(baseline) and baseline["machine"]["processor"] == data["machine"]["processor"]  # type: ignore[index]
-    sections: dict[str, list[Measure]] = {}
-    for measure in from_json(data).values():
-        sections.setdefault(measure.name.split("/")[0], []).append(measure)
-    for section, measures in sections.items():
+    for section, measures in sections(from_json(data).values()).items():
         table = Table(title=section, title_justify="left", box=None, pad_edge=False)
         for heading in ("", "median", "", "quartiles", "limit", *(["baseline", "change"] if before else [])):
             table.add_column(heading, justify="right" if heading in ("median", "baseline", "change") else "left")
@@ -76,21 +81,16 @@ def compared(measure: Measure, before: Measure | None, same: bool) -> tuple[str,
 def page(data: Mapping[str, Any]) -> str:
     """The run as Markdown: the machine, a table for each section, what was left out."""
     from engine.bench.figures import from_json
+    from engine.bench.plots import CAPTIONS, drawable
 
-    lines = [f"Measured on {machine(data)}; {data['when']}."]
-    section = ""
-    for m in from_json(data).values():
-        if m.name.split("/")[0] != section:
-            section = m.name.split("/")[0]
-            lines += [
-                "",
-                f"### {section.capitalize()}",
-                "",
-                "| | Median | | Quartiles | Limit |",
-                "|---|---|---|---|---|",
-            ]
-        name = m.name.partition("/")[2].replace("/", ": ")
-        lines.append(f"| {name} | {number(m.value)} | {m.unit} | {spread(m)} | {verdict(m)} |")
+    measures = from_json(data)
+    lines = [f"Measured on {machine(data)}; {data['when']}.", ""]
+    lines += [f"![{CAPTIONS[name]}](pictures/bench-{name}.png)" for name in drawable(measures)]
+    for section, rows in sections(measures.values()).items():
+        lines += ["", f"### {section.capitalize()}", "", "| | Median | | Quartiles | Limit |", "|---|---|---|---|---|"]
+        for m in rows:
+            name = m.name.partition("/")[2].replace("/", ": ")
+            lines.append(f"| {name} | {number(m.value)} | {m.unit} | {spread(m)} | {verdict(m)} |")
     if data["skipped"]:
         lines += ["", "Left out: " + "; ".join(f"{name} ({why})" for name, why in data["skipped"].items()) + "."]
     return "\n".join(lines)

@@ -80,6 +80,21 @@ def test_tasks_and_sections_are_chosen(tmp_path, capsys):
     assert run(["bench", "paint"]) == 2
 
 
+def test_figures_are_added_to_a_file(quick, tmp_path):
+    path = tmp_path / "figures.json"
+    path.write_text(quick.read_text())
+    before = figures.from_json(json.loads(path.read_text()))
+    assert main(["generate", "--quick", "--only", "tasks", "--add", "--json", str(path)]) == 0
+    after = figures.from_json(json.loads(path.read_text()))
+    assert set(after) == set(before) and after["growth/upscale/0.01 MP/time"] == before["growth/upscale/0.01 MP/time"]
+    assert after["generate/progan.faces/net"] != before["generate/progan.faces/net"]
+    path.write_text(path.read_text().replace(json.dumps(machine.describe()["torch"]), '"1.0"'))
+    with pytest.raises(errors.OptionError, match="another machine"):
+        main(["generate", "--quick", "--only", "tasks", "--add", "--json", str(path)])
+    with pytest.raises(errors.OptionError, match="--json"):
+        main(["generate", "--quick", "--only", "tasks", "--add"])
+
+
 @pytest.mark.slow
 def test_startup_and_service_for_real(tmp_path):
     """Real processes: the command, an engine, its worker, several clients."""
