@@ -7,7 +7,8 @@ One file in this folder is one generator. It defines, at module level:
     class Discriminator(...)    likewise, its inputs as its docstring says (None where the generator has none)
     class Recipe(BaseRecipe)    losses and phases, see engine/train/recipe.py (named there, so that running needs no trainer)
     CONFIG = {...}              default constructor arguments of Generator; a weights file's config overrides them
-    THESIS = {...}              likewise, for the thesis' own net where the shipped one is a compact one
+    THESIS = {...}              likewise, for the thesis' own net where the shipped one is a compact one; Recipe.THESIS
+                                holds the options of its training
 
 The module docstring's first line names the paper, the thesis section and where this file differs from them.
 """

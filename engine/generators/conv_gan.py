@@ -115,6 +115,7 @@ class Recipe(Duel, BaseRecipe):
         "dropout": 0.5,
         "norm": True,
     }
+    THESIS: ClassVar[Mapping[str, Any]] = Duel.THESIS
     latent = LATENT
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:

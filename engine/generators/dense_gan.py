@@ -93,6 +93,7 @@ class Recipe(Duel, BaseRecipe):
         "judge": 0.5,  # share of the thesis' widths in the discriminator: 1 for its own
         "dropout": 0.5,
     }
+    THESIS: ClassVar[Mapping[str, Any]] = {**Duel.THESIS, "judge": 1.0}
     latent = LATENT
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:

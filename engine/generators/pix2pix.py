@@ -49,8 +49,8 @@ CARD = Card(
 )
 
 # The generator is the same in both; the thesis' discriminator differs from the paper's.
-THESIS: dict[str, object] = {}
-PAPER: dict[str, object] = {"deepest_norm": False}
+THESIS: dict[str, object] = {"working_size": 256}
+PAPER: dict[str, object] = {**THESIS, "deepest_norm": False}
 
 # The compact net. Weights files carry their own config; this is the one that the shipped file was trained with.
 CONFIG: dict[str, object] = {
@@ -147,7 +147,7 @@ def _start(net: nn.Module, deviation: float) -> None:
 class Recipe(BaseRecipe):
     """BCE + 100 * L1, as thesis and paper have it, after a start without discriminator for few cores and little time.
 
-    `--set start=0 --set size=256 --set rebalance=0 --config ...` is the thesis' own training. What is added by default:
+    `--thesis` is the thesis' own training. What is added by default:
 
     * phase "start": L1 alone at a small size and a high rate; with a teacher (the path of SqueezeNet's weights) the
       deeper levels also learn to predict its features of the colour picture, so that the net sees what things are;
@@ -169,6 +169,9 @@ class Recipe(BaseRecipe):
         "distil": 5.0,
         "layout": "paper",  # of the discriminator: "thesis" or "paper"
         "discriminator": 32,  # base filters
+    }
+    THESIS: ClassVar[Mapping[str, Any]] = {
+        **{"start": 0.0, "size": 256, "rebalance": 0.0, "layout": "thesis", "discriminator": 64},
     }
     crop = 256
 

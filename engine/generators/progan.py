@@ -175,6 +175,10 @@ class Recipe(Duel, BaseRecipe):
         "most": 0,  # filters of the discriminator: 0 as the generator's
         "least": 0,
     }
+    THESIS: ClassVar[Mapping[str, Any]] = {
+        **Duel.THESIS,
+        **{"shares": [1, 1, 1, 1, 1], "fade_step": 0.00008, "fade_judge": False},
+    }
     latent = LATENT
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:

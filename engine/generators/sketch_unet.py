@@ -47,14 +47,7 @@ CARD = Card(
         Port(
             "hints", HINT_PLANES, -1.0, 1.0, "X, Y, V and mask of the hints, then of the hints spread between the lines"
         ),
-        Port(
-            "z",
-            Z_SIZE,
-            -1.0,
-            1.0,
-            "the colours: Generator.encode(reference), Generator.imagine(seed), or by hand",
-            True,
-        ),
+        Port("z", Z_SIZE, -1.0, 1.0, "the colours: Generator.encode(reference), .imagine(seed), or by hand", True),
     ),
     output=Port("hxhysv", 4, -1.0, 1.0, "hue as a direction (two planes), saturation and value in 0..1"),
     multiple=16,
@@ -98,12 +91,8 @@ class Generator(nn.Module):
         temper: float = 0.0,
     ) -> None:
         super().__init__()
-        if (
-            not 0 < min(widths) <= max(widths) <= 1024
-            or not 0 <= deep <= 16
-            or not 1 <= octaves <= 4
-            or len(encoder) > 6
-        ):
+        modest = 0 < min(widths) <= max(widths) <= 1024 and 0 <= deep <= 16 and 1 <= octaves <= 4
+        if not modest or len(encoder) > 6:
             raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
         first, second, third = widths
         self.hints, self.correct, self.multiple, self.working_size = hints, correct, 2 ** (2 + octaves), working_size
@@ -214,6 +203,10 @@ class Recipe(BaseRecipe):
         "rotate": 30.0,
         "warp": 0.2,
         "light": 0.1,
+    }
+    THESIS: ClassVar[Mapping[str, Any]] = {
+        **{"size": 256, "optimizer": "ranger", "z": 0.0, "perceptual": 3 / 13, "chroma": 0.0, "hue_floor": 1.0},
+        **{"under_lines": False, "own": 1.0, "displaced": 0.0, "foreign": 0.0, "hinted": 0.0},  # judge, gan: none
     }
     crop = 256
 

@@ -204,6 +204,7 @@ class Recipe(BaseRecipe):
         "discriminator": 64,  # filters of the first level, and width of the dense layer: the thesis' numbers
         "dense": 1024,
     }
+    THESIS: ClassVar[Mapping[str, Any]] = {"gan": 1.0, "patch": 64}
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(generator, options)

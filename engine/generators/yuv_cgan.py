@@ -56,7 +56,7 @@ CARD = Card(
     working_size=96,
 )
 
-THESIS: dict[str, object] = {}  # the defaults of Generator
+THESIS: dict[str, object] = {"working_size": 256}  # and the defaults of Generator
 
 # The compact flagship. Weights files carry their own config; this is the one that the shipped file was trained with.
 CONFIG: dict[str, object] = {
@@ -128,6 +128,8 @@ class Discriminator(PatchGAN):
 class Recipe(BaseRecipe):
     """The thesis' losses after a regression start (NoGAN, Antic 2018), for few cores and little time.
 
+    With `--thesis` it is the thesis' own: BCE + 5*L1 + 5*L2 on UV from the first step on, at 256 pixels. By default:
+
     Phases "small" and "large" regress the chroma at two sizes: the Euclidean distance in Lab's ab plane, weighted by
     how rare the true colour is (against the brown veil, as Zhang 2016 rebalances), plus the thesis' 5*L1 + 5*L2 on UV.
     With a teacher (the path of SqueezeNet's weights) the deeper levels also learn to predict its features of the colour
@@ -139,12 +141,15 @@ class Recipe(BaseRecipe):
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
+        "shares": [0.5, 0.33, 0.17],  # of the training: "small", "large", "gan"
         "small": 64,  # training sizes in pixels
         "large": 96,
         "rate": 2e-3,
         "gan_rate": 2e-4,
         "decay": 0.02,
         "rebalance": 0.5,  # 0: every colour counts the same; 1: the full weights of Zhang 2016
+        "lab": 0.05,  # weight of the distance in Lab's ab plane
+        "pixels": 0.2,  # weight of l1 * L1 + l2 * L2
         "l1": 5.0,
         "l2": 5.0,
         "adversarial": 0.02,
@@ -152,11 +157,15 @@ class Recipe(BaseRecipe):
         "instance_noise": 0.1,
         "coupling": 0.3,  # correlation of the noise's block means with the truth's warmth
         "hinted": 0.5,  # share of samples with hints
+        "gamma": 0.15,  # deviation of the logarithm of a random gamma: old prints differ in contrast
         "teacher": "",
         "distil": 0.3,
         "discriminator": 48,  # base filters
     }
-    PHASES = (Phase("small", 0.5), Phase("large", 0.33), Phase("gan", 0.17))
+    THESIS: ClassVar[Mapping[str, Any]] = {
+        **{"shares": [0, 0, 1], "large": 256, "lab": 0.0, "pixels": 1.0, "adversarial": 1.0, "discriminator": 64},
+        **{"rebalance": 0.0, "coupling": 0.0, "hinted": 0.0, "gamma": 0.0, "decay": 0.0},
+    }
     crop = 256
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
@@ -171,6 +180,10 @@ class Recipe(BaseRecipe):
             self.teacher = SqueezeNet(self.options["teacher"], ("fire5", "fire9"))
             for level, features in ((2, 256), (3, 512)):
                 self.students.append(nn.Conv2d(self.net.sizes[level], features, 1))
+
+    def phases(self) -> tuple[Phase, ...]:
+        named = zip(("small", "large", "gan"), self.options["shares"], strict=True)
+        return tuple(Phase(name, share) for name, share in named if share > 0)
 
     def nets(self) -> dict[str, nn.Module]:
         nets = {"generator": self.generator, "discriminator": self.discriminator}
@@ -198,7 +211,7 @@ class Recipe(BaseRecipe):
         rgb = squares(store.crops(size, side, rng), large)
         uv = colour.scale_uv(colour.rgb_to_yuv(rgb)[:, 1:])
         noise = torch.randn(size, 1, large, large, generator=rng).to(rgb.device)
-        gamma = torch.exp(torch.randn(size, 1, 1, 1, generator=rng) * 0.15).to(rgb.device)
+        gamma = torch.exp(torch.randn(size, 1, 1, 1, generator=rng) * self.options["gamma"]).to(rgb.device)
         hinted = hints.simulate(uv.cpu(), rng, self.options["hinted"]).to(rgb.device)
         return {"rgb": rgb, "noise": noise, "gamma": gamma, "hints": hinted}
 
@@ -242,7 +255,7 @@ class Recipe(BaseRecipe):
             distance = ab_distance(painted, truth)
             weight = 1.0 if self.rarity is None else self.rarity[colour_bins(uv)]
             pixels = self.options["l1"] * (made - uv).abs().mean() + self.options["l2"] * (made - uv).square().mean()
-            loss = (distance * weight).mean() / 20.0 + 0.2 * pixels
+            loss = self.options["lab"] * (distance * weight).mean() + self.options["pixels"] * pixels
             ratio = painted.detach().norm(dim=1).mean() / truth.norm(dim=1).mean()
         return loss, {"ab_error": distance.mean().detach(), "chroma": ratio, "uv": pixels.detach()}
 

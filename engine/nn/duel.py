@@ -79,6 +79,10 @@ class Duel:
         "critic": 1.0,  # weight of that one for the generator
         "augment": [],  # what pictures go through before they are judged: "colour", "shift", "hole"
     }
+    THESIS: ClassVar[Mapping[str, Any]] = {
+        **{"loss": "bce", "rate": 2e-4, "judge_rate": 2e-4, "beta1": 0.5, "beta2": 0.999, "generator_steps": 2},
+        **{"shown_as_real": 0.1, "instance_noise": 0.0, "slope": 0.0, "augment": []},
+    }
     generator: nn.Module
     discriminator: nn.Module
     critic: Critic | None = None

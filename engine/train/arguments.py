@@ -91,6 +91,8 @@ def parser(prog: str = "python -m engine.train", suppress: bool = False) -> argp
     add = result.add_argument_group("training").add_argument
     add("--config", action="append", default=default([]), type=setting, metavar="NAME=VALUE", help="generator's size")
     add("--set", action="append", default=default([]), type=setting, metavar="NAME=VALUE", help="recipe's option")
+    what = "the thesis' own sizes and recipe instead of the compact ones; --config and --set still count"
+    add("--thesis", action="store_true", default=default(False), help=what)
     add("--batch", type=_count, default=default(16), help="examples a step (16)")
     add("--seed", type=int, default=default(0), help="of all randomness (0)")
     add("--ema", type=_share, default=default(0.999), help="decay of the averaged generator (0.999)")

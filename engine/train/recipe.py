@@ -53,6 +53,7 @@ class BaseRecipe(ABC):
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {}
+    THESIS: ClassVar[Mapping[str, Any]] = {}  # the options by which it is the thesis' own training: `--thesis`
     PHASES: ClassVar[tuple[Phase, ...]] = (Phase("train"),)
     SCORE: ClassVar[str] = (
         ""  # the figure of score() that tells the better of two trainings: the highest, "-NAME" the lowest

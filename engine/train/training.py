@@ -51,7 +51,8 @@ class Training:
         self.device = usable(self.values["device"])
         torch.manual_seed(self.values["seed"])
         self.config, self.generator = self._build()
-        options = {**self.before.get("options", {}), **self.values["set"]}
+        start = self.found.Recipe.THESIS if self.values["thesis"] and not self.before else {}
+        options = {**start, **self.before.get("options", {}), **self.values["set"]}
         try:
             self.recipe: BaseRecipe = self.found.Recipe(self.generator, options)
         except ValueError as error:
@@ -65,8 +66,10 @@ class Training:
         chosen, source = self.values["config"], self.values["finetune"]
         if self.before:
             return self.before["config"], built(self.found, self.before["config"])
+        if self.values["thesis"] and not hasattr(self.found, "THESIS"):
+            raise OptionError(f"No thesis gives {self.values['generator']} its sizes.", "Leave --thesis away.")
         if not source:
-            config = {**self.found.CONFIG, **chosen}
+            config = {**(self.found.THESIS if self.values["thesis"] else self.found.CONFIG), **chosen}
             return config, built(self.found, config)
         header = read_header(Path(source))
         if header.generator != self.values["generator"]:

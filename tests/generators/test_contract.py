@@ -79,5 +79,9 @@ def test_the_recipe_is_one(found):
     assert phases and len({p.name for p in phases}) == len(phases) and all(p.share > 0 for p in phases)
     for phase in phases:
         assert set(recipe.optimizers(phase)) <= set(recipe.nets())
+    if hasattr(found, "THESIS"):  # `pincel train --thesis`
+        with torch.device("meta"):
+            assert found.Recipe(found.Generator(**found.THESIS), found.Recipe.THESIS).phases()
+        assert found.Recipe.THESIS, "the thesis' own training"
     with pytest.raises(OptionError, match="no option nonsense"):
         found.Recipe(net, {"nonsense": 1})

@@ -146,7 +146,8 @@ def test_one_batch_is_learnt_by_heart_and_the_gan_plays_on():
 
 def test_the_thesis_training_is_bce_and_a_hundred_times_l1():
     torch.manual_seed(0)
-    own = {"start": 0.0, "rebalance": 0.0, "size": 32, "layout": "thesis", "discriminator": 4}
+    own = {**pix2pix.Recipe.THESIS, "size": 32, "discriminator": 4}
+    assert pix2pix.Recipe.THESIS["layout"] == "thesis" and pix2pix.Recipe.THESIS["size"] == 256
     recipe = pix2pix.Recipe(pix2pix.Generator(base=4, depth=5, max_filters=16), own)
     assert [p.name for p in recipe.phases()] == ["gan"]
     for name, optimizer in recipe.optimizers(recipe.phases()[0]).items():

@@ -109,6 +109,47 @@ def test_one_batch_is_learnt_by_heart_and_the_gan_phase_runs():
     assert recipe.sheet(recipe.net.eval(), batch).shape == (4, 3, 32, 128)
 
 
+def test_the_thesis_training_is_bce_and_five_times_l1_and_l2():
+    """By hand: flipped labels while it is young, and noise of a known deviation on both distributions."""
+    torch.manual_seed(0)
+    own = {**yuv_cgan.Recipe.THESIS, "large": 32, "discriminator": 4, "instance_noise": 0.0}
+    recipe = yuv_cgan.Recipe(yuv_cgan.Generator(base=4, depth=5, max_filters=16), own)
+    (phase,) = recipe.phases()
+    assert phase.name == "gan" and recipe.options["l1"] == recipe.options["l2"] == 5.0
+    assert yuv_cgan.Recipe.OPTIONS["instance_noise"] > 0 and yuv_cgan.Recipe.OPTIONS["flip_until"] > 0
+    recipe.net.eval()  # without dropout the step's own forward can be repeated
+    recipe.discriminator.eval()
+    g = torch.Generator().manual_seed(1)
+    rgb, noise = torch.rand(2, 3, 32, 32, generator=g), torch.randn(2, 1, 32, 32, generator=g)
+    none = torch.zeros(2, 3, 32, 32)
+    batch = {"rgb": rgb, "noise": noise, "gamma": torch.ones(2, 1, 1, 1), "hints": none}
+    y, uv = colour.luma(rgb), colour.scale_uv(colour.rgb_to_yuv(rgb)[:, 1:])
+    made, bce = recipe.net(y, noise, none), torch.nn.BCEWithLogitsLoss()
+    real, fake = recipe.discriminator(uv, y), recipe.discriminator(made, y)
+    pixels = 5 * (made - uv).abs().mean() + 5 * (made - uv).square().mean()
+    for at, one, zero in ((0.0, torch.zeros_like, torch.ones_like), (0.5, torch.ones_like, torch.zeros_like)):
+        losses = {}
+        recipe.step(batch, losses.__setitem__, yuv_cgan.Moment(phase, 0, at, at))
+        wanted = bce(real, one(real)) + bce(fake, zero(fake))
+        assert losses["discriminator"].item() == pytest.approx(wanted.item(), rel=1e-5)
+        assert losses["generator"].item() == pytest.approx((bce(fake, one(fake)) + pixels).item(), rel=1e-5)
+
+
+def test_noise_lies_on_both_distributions_and_decays(monkeypatch):
+    torch.manual_seed(0)
+    recipe = yuv_cgan.Recipe(yuv_cgan.Generator(**SMALL), {"large": 32, "discriminator": 4, "instance_noise": 0.5})
+    flat = torch.full((2, 3, 32, 32), 0.5)
+    _, noise, hints = inputs(2, 32)
+    batch = {"rgb": flat, "noise": noise, "gamma": torch.ones(2, 1, 1, 1), "hints": hints}
+    monkeypatch.setattr(recipe.net, "forward", lambda y, noise, hints: torch.zeros(2, 2, 32, 32, requires_grad=True))
+    for at, deviation in ((0.0, 0.5), (0.5, 0.25), (1.0, 0.0)):
+        seen = []
+        hook = recipe.discriminator.layers.register_forward_pre_hook(lambda m, x, seen=seen: seen.append(x[0][:, :2]))
+        recipe.step(batch, lambda name, loss: None, yuv_cgan.Moment(recipe.phases()[-1], 0, at, at))
+        hook.remove()
+        assert [float(x.detach().std()) for x in seen] == pytest.approx([deviation] * 3, rel=0.1, abs=1e-6)
+
+
 def teacher_file(folder):
     """A SqueezeNet with random weights, as a file: what training with a teacher needs."""
     from safetensors.torch import save_file

@@ -15,8 +15,11 @@ from engine import paths
 from engine.cli.app import run as pincel
 from engine.client import errors
 from engine.client.catalogue import catalogue
+from engine.generators import conv_gan
 from engine.store import header as headers
 from engine.store import models
+from engine.tasks import frames
+from engine.tasks.base import Picture
 from engine.train import __main__ as command
 from engine.train import arguments, live, plots, trainables
 from engine.train.plan import Standing
@@ -90,6 +93,19 @@ def test_a_folder_is_enough_to_go_on_and_gives_the_same_bits(place, capsys, monk
     assert state["step"] == 6 and state["optimizers"]["generator"]["param_groups"][0]["peak"] == 0.02
     command.main(["--resume", "--out", "part"])  # nothing left to do is no fault
     assert "Finished" in capsys.readouterr().out
+
+
+def test_the_thesis_own_sizes_and_recipe(place, capsys):
+    words = ["conv_gan", "--data", "train", "--device", "cpu", "--steps", "1", "--batch", "2", "--thesis"]
+    command.main([*words, "--out", "runs/own", "--config", "size=28", "--config", "filters=4", "--set", "crop=32"])
+    facts = json.loads((place / "runs/own/run.json").read_text())
+    own = conv_gan.Recipe.THESIS
+    assert facts["config"] == {**conv_gan.THESIS, "size": 28, "filters": 4} and own["generator_steps"] == 2
+    assert {name: facts["options"][name] for name in own} == own and facts["options"]["crop"] == 32
+    command.main(["--resume", "--out", "runs/own", "--steps", "2"])
+    assert json.loads((place / "runs/own/run.json").read_text())["options"] == facts["options"]
+    with pytest.raises(errors.OptionError, match="No thesis"):
+        command.main(["features", *DATA, "--thesis"])
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(place, monkeypatch):
@@ -183,6 +199,14 @@ def test_published_weights_are_listed_by_a_running_engine(place, capsys):
         before = {entry["name"] for entry in client.ask("list").header["models"]}
         train("--steps", "3", "--out", "runs/one", "--publish", "--tag", "own", "--licence", "CC0-1.0")
         after = {entry["name"]: entry for entry in client.ask("list").header["models"]}
+        # And `pincel models add FILE`: the same engine runs a file that somebody gave us meanwhile.
+        given = (paths.models_folder() / "srgan.own.safetensors").rename(place / "srgan.own.safetensors")
+        assert {entry["name"] for entry in client.ask("list").header["models"]} == before
+        assert pincel(["models", "add", str(given)]) == 0
+        assert {entry["name"] for entry in client.ask("list").header["models"]} == set(after)
+        source = {"source": frames.to_pixels(Picture(np.full((9, 9, 3), 90, np.uint8)))}
+        end = client.end(client.send("submit", source, task="upscale", options={"generator": "srgan.own"}))
+        assert end.type == "result" and end.header["info"]["generator"] == "srgan.own", end.header
     finally:
         engine.finish()
     assert set(after) - before == {"srgan.own"}
