@@ -84,6 +84,18 @@ def test_sharpness(pair):
     assert sharpness(torch.full((3, 9, 9), 0.3)) == 0 and sharpness(soft) < 0.5 * sharpness(photo)
 
 
+def test_bicubic_as_papers_print_it(pair):
+    """MATLAB's way: rgb2ycbcr of 8 bits gives 8 bits, imresize there and back in floating point, 8 bits again."""
+    y = reference_luma(pair[1]).round()[None] / 255
+    back = bicubic(bicubic(torch.from_numpy(y), 12, 15), 48, 60)[0].numpy()
+    a, b = ((x.clip(0, 1) * 255).round()[4:-4, 4:-4] for x in (back, y[0]))
+    found = upscale.classical((pair[1] * 255).byte().permute(1, 2, 0).numpy(), 4)
+    assert found["psnr_y"] == pytest.approx(skimage_metrics.peak_signal_noise_ratio(b, a, data_range=255), abs=1e-6)
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    _, full = skimage_metrics.structural_similarity(a, b, data_range=255, full=True, **options)
+    assert found["ssim_y"] == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-6)
+
+
 def test_evaluation_of_bicubic_and_of_a_perfect_enlarger(pair):
     truth = (pair[1] * 255).byte().permute(1, 2, 0).numpy()
     perfect = upscale.figures_of(truth, truth, 4)
@@ -100,6 +112,7 @@ def test_evaluation_of_bicubic_and_of_a_perfect_enlarger(pair):
     report = upscale.run(request)
     assert asked[1] == ((12, 15, 3), {"quality": "best", "width": 60, "height": 48})
     assert 20 < report.rows["bicubic"]["psnr_y"] < 60 and report.rows["mine"]["psnr_y"] == math.inf
+    assert list(report.rows) == ["bicubic", "bicubic, luma alone", "mine", "best"]
     assert report.columns == ("bicubic", "mine", "best", "truth") and len(report.sheet) == 2
 
 

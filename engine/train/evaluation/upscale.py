@@ -7,9 +7,9 @@ import numpy as np
 from engine.imaging.resize import bicubic, downscaled
 from engine.train.evaluation.base import Figures, Report, Request, Tally, tensor, to_bytes
 from engine.train.metrics.mse import mse
-from engine.train.metrics.psnr import psnr_rgb, psnr_y
+from engine.train.metrics.psnr import cropped, luma, psnr, psnr_rgb, psnr_y
 from engine.train.metrics.sharpness import sharpness
-from engine.train.metrics.ssim import ssim_rgb, ssim_y
+from engine.train.metrics.ssim import ssim, ssim_rgb, ssim_y
 
 
 def figures_of(result: np.ndarray, truth: np.ndarray, scale: int) -> Figures:
@@ -26,10 +26,20 @@ def figures_of(result: np.ndarray, truth: np.ndarray, scale: int) -> Figures:
     }
 
 
+def classical(truth: np.ndarray, scale: int) -> Figures:
+    """psnr_y and ssim_y of bicubic as papers print it: of the 8-bit luma alone, its reduction not rounded."""
+    y = luma(tensor(truth).double()).round() / 255
+    height, width = y.shape[-2:]
+    made = bicubic(bicubic(y, height // scale, width // scale), height, width).clamp(0, 1)
+    a, b = (cropped((x * 255).round(), scale) for x in (made, y))
+    return {"psnr_y": psnr(a, b, 255.0), "ssim_y": ssim(a, b, 255.0)}
+
+
 def run(request: Request) -> Report:
-    """The table's first row is the classical bicubic enlargement."""
+    """The first rows are the classical bicubic enlargement: in colour, and of the luma alone as papers print it."""
     scale = request.card.scale
     tallies = {title: Tally(request.features) for title in ("bicubic", *request.settings)}
+    luma_alone = Tally(None)
     report, shown = Report({}, ("bicubic", *request.settings, "truth")), request.shown()
     for number, picture in enumerate(request.pictures):
         height, width = (side // scale * scale for side in picture.shape[:2])
@@ -42,6 +52,9 @@ def run(request: Request) -> Report:
             tally.add(result, truth, figures_of(result, truth, scale))
         if number in shown:
             report.sheet.append((*results, truth))
+        luma_alone.rows.append(classical(truth, scale))
         request.tell(f"{number + 1} of {len(request.pictures)}")
-    report.rows = {title: tally.means() for title, tally in tallies.items()}
+    first, *others = tallies
+    report.rows = {first: tallies[first].means(), "bicubic, luma alone": luma_alone.means()}
+    report.rows |= {title: tallies[title].means() for title in others}
     return report
