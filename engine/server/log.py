@@ -90,7 +90,7 @@ class _Private(logging.handlers.RotatingFileHandler):
 
     def _drop(self) -> None:
         """Close the file; the next line opens it again."""
-        file, self.stream = self.stream, None  # type: ignore[assignment]
+        file, self.stream = self.stream, None
         with contextlib.suppress(OSError):
             if file is not None:
                 file.close()
