@@ -136,6 +136,8 @@ def test_a_scan_is_coloured_below_in_multiply_and_one_undo_takes_all_back(krita,
 
 
 def test_flats_are_layers_named_by_their_colours(drawn):
+    paper = drawn.pixels("doc.nodeByName('lines')")[..., 3] == 0
+    before = seen(drawn)
     drawn.run("sketch", place="flats", hints=hints(drawn))
     assert drawn.error() is None
     group = "hub.host.layer(doc, run.added)"
@@ -146,6 +148,10 @@ def test_flats_are_layers_named_by_their_colours(drawn):
     assert (np.sum([flat[..., 3] > 0 for flat in flats], axis=0) == 1).all()  # each pixel is in one of them
     for flat in flats:
         assert len(np.unique(flat[flat[..., 3] > 0], axis=0)) == 1
+    together = sum(flat.astype(int) * (flat[..., 3:] > 0) for flat in flats)
+    assert (seen(drawn)[paper] == together[paper]).all()
+    drawn.undo()
+    assert (seen(drawn) == before).all() and len(drawn.tree()) == 3
 
 
 def test_the_docker_says_when_the_paper_hides_the_colours(krita, scan):
