@@ -85,6 +85,8 @@ def page(data: Mapping[str, Any]) -> str:
 
     measures = from_json(data)
     lines = [f"Measured on {machine(data)}; {data['when']}.", ""]
+    if (data["machine"].get("load") or 0) > data["machine"]["cores"] / 2:
+        lines += ["**The machine was busy with other work: the ratios and shares count, the seconds do not.**", ""]
     lines += [f"![{CAPTIONS[name]}](pictures/bench-{name}.png)" for name in drawable(measures)]
     for section, rows in sections(measures.values()).items():
         lines += ["", f"### {section.capitalize()}", "", "| | Median | | Quartiles | Limit |", "|---|---|---|---|---|"]

@@ -172,8 +172,9 @@ def _generator(
     if flops:
         shares = [100 * flops / s["net"] / rate for s, rate in zip(done, best, strict=True)]
         book.add(f"{name}/net's share of the {'bf16' if quickly else 'fp32'} peak", shares, "%")
-    limit = 0.10 if header.task == "upscale" else None
-    book.ratio(f"{name}/overhead over the bare net", [s["task"] for s in done], bare, None if quick else limit, less=1)
+    if card.tiled:
+        limit = 0.10 if header.task == "upscale" and not quick else None
+        book.ratio(f"{name}/overhead over the bare net", [s["task"] for s in done], bare, limit, less=1)
     if header.task == "colorize":
         rest = [s["task"] - s["net"] for s in done]
         book.add(f"{name}/everything but the net at {megapixels:.3g} MP", rest, "s", None if quick else 1.0)

@@ -227,3 +227,40 @@ def test_through_the_service(tmp_path, monkeypatch, photo):
     finally:
         status, _, said = engine.finish()
     assert (status, said) == (0, "")
+
+
+def test_the_command_says_it_before_it_starts(tmp_path, photo, capsys):
+    from PIL import Image
+
+    from engine.cli.app import run
+
+    for n in range(3):
+        Image.fromarray(photo).save(tmp_path / f"{n}.png")
+    files = [str(tmp_path / f"{n}.png") for n in range(3)]
+    assert run(["colorize", files[0], "--json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [e["event"] for e in events[:2]] == ["start", "forecast"] and events[1]["seconds"] > 0 < events[1]["bytes"]
+    assert run(["colorize", *files, "-o", str(tmp_path / "out") + "/"]) == 0
+    assert "3 pictures: about " in capsys.readouterr().err
+    assert run(["colorize", *files, "-q", "-o", str(tmp_path / "more") + "/"]) == 0
+    assert "about" not in capsys.readouterr().err
+
+
+def test_of_very_many_pictures_some_are_looked_at(tmp_path, monkeypatch):
+    from engine.cli import batch
+    from engine.cli.plan import Work
+
+    asked, told = [], []
+
+    class Door:
+        def forecast(self, task, source, **options):
+            asked.append(source)
+            return forecast.Forecast(2.0, 7, {}, 1)
+
+    class Report:
+        def foretold(self, seconds, nbytes):
+            told.append((seconds, nbytes))
+
+    works = [Work(tmp_path / f"{n}.png") for n in range(1000)] + [Work(tmp_path, error=errors.InputMissing("gone"))]
+    batch.foretell("colorize", works, {}, Report(), Door())
+    assert len(asked) <= 100 and told == [(pytest.approx(2000.0), 7)]
