@@ -40,12 +40,15 @@ def draw(path: Path, key: str) -> bytes | None:
 
     Raises ImportError without matplotlib.
     """
+    found = curves(path, key)
+    return panels(found, key) if found else None
+
+
+def panels(found: dict[str, tuple[list[float], list[float]]], key: str) -> bytes:
+    """The same from curves that are there already: (places, values) by name. Raises ImportError without matplotlib."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    found = curves(path, key)
-    if not found:
-        return None
     names = sorted(found, key=lambda name: (name == "rate", name.startswith("heldout/")))
     columns = min(3, len(names))
     rows = -(-len(names) // columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -148,9 +149,9 @@ def test_nothing_is_heard_there_without_encryption(paired):
     plain.send([b"PINCEL/1", b"", b"{}"])
     with pytest.raises(EngineNotAnswering):
         plain.recv(20.0)
-    with socket.create_connection((host, int(port)), timeout=20) as browser:
+    with socket.create_connection((host, int(port)), timeout=0.5) as browser, contextlib.suppress(OSError):
         browser.sendall(b"GET / HTTP/1.1\r\nHost: workshop.local\r\n\r\n")
-        assert b"HTTP" not in browser.recv(1000)
+        assert len(browser.recv(1000)) <= 64, "ZeroMQ's greeting at most; often nothing"
     with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
         dealer.linger = 0
         dealer.connect(f"tcp://{paired.address}")
