@@ -1,0 +1,58 @@
+"""Interrupted and resumed equals uninterrupted, to the bit, for real recipes: dropout, balance, growth and noise included."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.generators import base
+from engine.train.data import PictureStore, pictures_in
+from engine.train.loop import Loop, Plan
+from engine.train.runs import RunFolder
+from tests.train.test_loop import tensors
+
+SMALL = {
+    "yuv_cgan": ({"base": 4, "depth": 3, "max_filters": 8, "residual": [0, 0, 1]}, {"small": 16, "large": 32}),
+    "srgan": ({"channels": 4, "blocks": 1}, {"patch": 8, "gan": 0.5, "dense": 8}),
+    "dense_gan": ({"filters": 8}, {"judge": 0.02, "ahead": 0.0, "instance_noise": 0.1}),
+    "progan": ({"stages": 2, "most": 8, "least": 4}, {"shares": [1, 1], "augment": ["shift"], "fade_step": 0.05}),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_real_recipe_goes_on_to_the_bit(tmp_path, name):
+    rng = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for number in range(2):
+        pixels = rng.integers(0, 256, (256, 257, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"pictures/{number}.png")
+    found, (config, options) = base.module(name), SMALL[name]
+    options = {**options, **({"discriminator": 4} if "discriminator" in found.Recipe.OPTIONS else {})}
+
+    def loop_in(folder, stop=None):
+        torch.manual_seed(0)
+        recipe = found.Recipe(found.Generator(**{**found.CONFIG, **config}), options)
+        store = PictureStore(pictures_in(tmp_path / "pictures"), recipe.crop)
+        plan = Plan(steps=8, batch=2, bf16=False, sample_every=100, warmup=2)
+        run = RunFolder(tmp_path / folder, tensorboard=False, plots=False)
+        loop, step = Loop(recipe, store, run, plan, report=lambda line: None), recipe.step
+
+        def stopping(batch, update, moment):
+            loop.stopped |= moment.step + 1 == stop
+            return step(batch, update, moment)
+
+        recipe.step = stopping
+        return loop
+
+    whole = loop_in("whole")
+    whole.run()
+    loop_in("parts", stop=5).run()  # in the last phase or stage
+    torch.rand(7)  # whatever happened in between
+    second = loop_in("parts")
+    second.resume()
+    assert second.step == 5
+    second.run()
+    one, other = whole.state(), second.state()
+    assert one["recipe"] == other["recipe"] and second.step == 8
+    for part in ("ema", "nets", "optimizers", "rng", "torch_rng"):
+        assert all(torch.equal(a, b) for a, b in zip(tensors(one[part]), tensors(other[part]), strict=True)), part
