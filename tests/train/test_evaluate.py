@@ -46,10 +46,12 @@ def test_upscale(folder, tmp_path, capsys):
     found = figures(out, "srgan.psnr")
     assert list(found) == [
         "bicubic",
+        "bicubic, luma alone",
         "srgan.psnr",
         "srgan.psnr, quality=best",
         "srgan.psnr, realism=0.5, quality=normal",
     ]
+    assert set(found.pop("bicubic, luma alone")) == {"psnr_y", "ssim_y"}
     for row in found.values():
         assert {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "mse", "sharpness"} <= set(row)
     assert len({row["psnr_y"] for row in found.values()}) == 4
