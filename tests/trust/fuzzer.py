@@ -40,6 +40,7 @@ class Peer(Client):
             sent.append((kind.__name__, allowed, parts))
             counts[kind.__name__] += 1
         closing = hostile.header(self.dice, self)
+        closing["id"] = f"closing-{closing['seq']}"  # which no flipped bit makes of another's id
         parts = hostile.signed(self.where.key, hostile.dumped(closing))
         self.raw(parts)
         counts["question"] += 1
@@ -142,6 +143,8 @@ class Fuzzer:
             if rounds % 25 == 0:
                 peer.finish()
                 peer.begin()
+                # A good client goes on being answered; one that says nothing for long would lose its session to the others'.
+                assert self.witness.ask("ping").type == "pong"
         for peer in self.peers:
             peer.finish()
             peer.close()
