@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from engine.cli import anonymous
 from engine.remote import pairs
 from engine.server import log
 from tests.cli.pictures import pincel
-from tests.server.harness import ROOT, EngineProcess, until
+from tests.server.harness import EngineProcess, until
 
 
 def test_what_is_said_of_people():
@@ -90,18 +88,19 @@ def test_weights_have_their_checksums(capsys):
     assert all(f"sha256 {sha[:16]}, as listed" in text for sha in shipped.values())
 
 
-def test_the_key_of_a_running_engine_is_not_said(tmp_path):
+def test_the_key_of_a_running_engine_is_not_said(tmp_path, monkeypatch, capsys):
     engine = EngineProcess(tmp_path)
     try:
         client = engine.client()
         client.raw([b"PINCEL/1", b"00" * 32, b"{}"])
         client.end(client.submit("fault"))
         until(lambda: "ZeroDivisionError" in engine.log(), "the traceback")
-        for words in (["doctor"], ["doctor", "--json"]):
-            command = [sys.executable, "-m", "engine", *words]
-            done = subprocess.run(command, env=engine.environ, cwd=ROOT, capture_output=True, text=True)
-            assert engine.connection().endpoint in done.stdout and f"process {engine.process.pid}" in done.stdout
-            assert "job 1 failed" in done.stdout
-            assert engine.connection().key.hex() not in done.stdout and str(Path.home()) not in done.stdout
+        for name in ("PINCEL_RUNTIME_DIR", "PINCEL_HOME"):
+            monkeypatch.setenv(name, engine.environ[name])
+        pincel("doctor")
+        said = capsys.readouterr().out
+        assert engine.connection().endpoint in said and f"process {engine.process.pid}" in said
+        assert "job 1 failed" in said
+        assert engine.connection().key.hex() not in said and str(Path.home()) not in said
     finally:
         engine.finish()
