@@ -206,7 +206,7 @@ class Recipe(BaseRecipe):
     }
     THESIS: ClassVar[Mapping[str, Any]] = {
         **{"size": 256, "optimizer": "ranger", "z": 0.0, "perceptual": 3 / 13, "chroma": 0.0, "hue_floor": 1.0},
-        **{"under_lines": False, "own": 1.0, "displaced": 0.0, "foreign": 0.0, "hinted": 0.0},  # judge, gan: none
+        **{"later": 1.0, "under_lines": False, "own": 1.0, "displaced": 0.0, "foreign": 0.0, "hinted": 0.0},
     }
     crop = 256
 
