@@ -39,7 +39,7 @@ def photograph(height: int, width: int, seed: int = 0) -> Picture:
     rng = np.random.default_rng(seed)
     coarse = torch.from_numpy(rng.random((1, 3, max(2, height // 64), max(2, width // 64)), np.float32))
     smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)
-    array = (smooth[0].permute(1, 2, 0).numpy() * 230 + 12).clip(0, 255).astype(np.uint8)
+    array = (smooth[0].permute(1, 2, 0).numpy() * 230 + 12).clip(0, 248).astype(np.uint8)  # the grain must not overflow
     array += rng.integers(0, 8, (height, width, 1), np.uint8)
     return Picture(array)
 

@@ -216,3 +216,9 @@ def test_plots_are_small(quick, tmp_path):
     drawn = plots.draw(json.loads(quick.read_text()), tmp_path)
     assert {p.name for p in drawn} == {"bench-growth.png", "bench-phases.png"}
     assert all(1000 < p.stat().st_size < 100_000 for p in drawn)
+
+
+def test_the_picture_is_smooth_but_for_its_grain():
+    """No sample overflows: jumps from white to black would be hard to enlarge, and nothing like a photograph."""
+    array = work.photograph(256, 256, 3).array.astype(int)
+    assert abs(array[1:] - array[:-1]).max() < 40 and array.max() > 200
