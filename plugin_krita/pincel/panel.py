@@ -5,6 +5,8 @@ import time
 from . import controls_krita, history
 from . import hub as hubs
 from .pincel_client import controls
+from .pincel_client.errors import PincelError
+from .pincel_client.foretell import Foretelling
 from .pincel_client.work import say
 from .preview import Watch
 from .qt import Qt, QtWidgets
@@ -12,6 +14,7 @@ from .results import Results
 from .widgets import Form, button, line
 
 SAVE_SECONDS = 1.0
+FORETELL_SECONDS = 0.3
 _ENGINE = {
     hubs.OFF: "Engine: not running; it starts by itself",
     hubs.STARTING: "Engine: starting…",
@@ -30,11 +33,12 @@ class Panel(Results, QtWidgets.QWidget):
         self.key, self.states, self.forms = "", hub.states, {}
         self.last = None  # the run whose variants are shown
         self._unsaved = None
+        self._foretelling, self._foretold = Foretelling(), 0.0
         self._build()
         self._watch = Watch(hub, self._preview_wanted)
         hub.changed.connect(self.refresh)
         hub.finished.connect(self._finished)
-        hub.tickers.append(self._follow)
+        hub.tickers += [self._follow, self._foretell]
         self._task_chosen()
         self.refresh()
 
@@ -54,6 +58,8 @@ class Panel(Results, QtWidgets.QWidget):
         self.live.setToolTip("A small preview below, made anew whenever the hints' layer has changed.")
         self.run_button = button("Run", "Works on the chosen layer or what is selected of it.", self.run)
         self.cancel_button = button("Cancel", "Stops the work; the document stays as it is.", self.cancel)
+        self.forecast = QtWidgets.QLabel()
+        self.forecast.setToolTip("What this takes for the whole picture, by what earlier jobs took on this machine.")
         self.bar = QtWidgets.QProgressBar()
         self.status = QtWidgets.QLabel()
         self.status.setWordWrap(True)
@@ -67,7 +73,7 @@ class Panel(Results, QtWidgets.QWidget):
         layout.addLayout(self.stack)
         layout.addWidget(self.live)
         layout.addLayout(line(self.run_button, self.cancel_button))
-        for widget in (self.bar, self.status, self.wipe, self.variants_box, self.history_box):
+        for widget in (self.forecast, self.bar, self.status, self.wipe, self.variants_box, self.history_box):
             layout.addWidget(widget)
         layout.addStretch(1)
         scroll = QtWidgets.QScrollArea()
@@ -180,6 +186,22 @@ class Panel(Results, QtWidgets.QWidget):
         self._options_changed()
         return self.hub.run(document, self.task, self.form.values())
 
+    def _foretell(self):
+        """At the hub's turns, now and then: what a run with these options would take."""
+        if time.monotonic() - self._foretold < FORETELL_SECONDS:
+            return
+        self._foretold, wanted = time.monotonic(), None
+        document = self.host.active()
+        if document is not None and self.isVisible() and self.hub.run_of(self.key) is None:
+            try:
+                options = controls.collect(self.task, self.form.values()).options
+                wanted = self.task.name, options, document.width(), document.height()
+            except PincelError:
+                pass  # the run itself will say what is wrong
+        if self._foretelling.look(self.hub.session, wanted):
+            self.forecast.setText(self._foretelling.text)
+            self.forecast.setVisible(bool(self._foretelling.text))
+
     def cancel(self):
         run = self.hub.run_of(self.key)
         if run is not None:
@@ -209,6 +231,7 @@ class Panel(Results, QtWidgets.QWidget):
                 self._show_history()
                 self._show_variants()
             self.status.setText(run.text)
+        self._foretelling.again()
         self.refresh()
 
     def _preview_wanted(self):

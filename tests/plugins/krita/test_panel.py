@@ -233,3 +233,15 @@ def test_every_task_has_its_form_and_an_action(panel, plugin):
     found = {a.get("name"): a.find("shortcut").text for a in actions.iter("Action")}
     assert set(found) == {"pincel_" + name for name in tasks} | {"pincel_cancel"}
     assert len(set(found.values())) == len(found)
+
+
+def test_the_docker_says_what_a_run_would_take_once_the_engine_knows(panel, hub, document):
+    panel.show()
+    panel.choose_task("colorize")
+    go(panel)
+    turn(hub, lambda: panel.forecast.text())
+    assert panel.forecast.text().startswith("About ") and panel.forecast.isVisible()
+    first = panel.forecast.text()
+    panel.form.set_values({"variants": 16})
+    turn(hub, lambda: panel.forecast.text() != first)
+    panel.hide()
