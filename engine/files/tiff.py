@@ -219,7 +219,10 @@ def _by_pillow(file: BinaryIO, name: str, profile: bytes) -> tuple[np.ndarray, b
 
 def encoded(array: np.ndarray, profile: bytes, block: bytes, xmp: bytes) -> bytes:
     """A deflated TIFF file of [H, W, 1..4] pixels in their own dtype (straight alpha) with these blocks."""
-    tags = exif.parsed(block) if block else exif.Directory("<", {})
+    try:
+        tags = exif.parsed(block) if block else exif.Directory("<", {})
+    except (struct.error, ValueError):
+        tags = exif.Directory("<", {})  # damaged further in, where other formats carry it along unread
     channels = array.shape[2]
     out = io.BytesIO()
     tifffile.imwrite(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 
 from engine.client.errors import InputError, Truncated
 from engine.files.read import read
-from engine.files.write import encoded
+from engine.files.write import encoded, write
 from engine.tasks.base import Picture
 from tests.files.pictures import picture, samples, saved
 
@@ -135,3 +136,10 @@ def test_pieces_out_of_place(tmp_path, name, data):
     end = data.draw(st.integers(start, min(len(whole), start + 64)))
     piece = data.draw(st.sampled_from([b"", whole[start:end] * 2, b"\xff" * (end - start), b"\0" * (end - start)]))
     attempt(tmp_path / "a", whole[:start] + piece + whole[end:])
+
+
+def test_metadata_that_are_damaged_within_do_not_keep_a_result_from_being_saved(tmp_path):
+    pointing_nowhere = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x8769, 4, 1, 1000, 0)
+    picture = Picture(np.zeros((4, 5, 3), np.uint8), exif=pointing_nowhere)
+    for ending in ("tif", "png", "jpg"):
+        assert read(write(picture, tmp_path / f"a.{ending}")).array.shape == (4, 5, 3)

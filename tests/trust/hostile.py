@@ -55,7 +55,9 @@ def noise(dice: random.Random, most: int = 80) -> bytes:
 
 def header(dice, peer, type="ping", **fields):
     peer.out.sent += 1
-    return {"type": type, "id": f"f{peer.out.sent}", "session": peer.out.session, "seq": peer.out.sent} | fields
+    # The dice make sure that no flipped bit turns one message's id into that of a job to come.
+    unique = f"f{peer.out.sent}-{dice.getrandbits(48):x}"
+    return {"type": type, "id": unique, "session": peer.out.session, "seq": peer.out.sent} | fields
 
 
 def small(dice, side: int = 6) -> Pixels:

@@ -140,7 +140,7 @@ def test_a_full_disk_leaves_the_old_files_whole(tmp_path, writer, monkeypatch):
     writer(tmp_path, 0)
     before = state(tmp_path)
     full = largest(before)
-    for room in (0, 1, full // 2, full - 1):
+    for room in (0, 1, full // 2, full - 8):  # 8: a new file may be some digits of a time shorter than the old
         with room_for(room), pytest.raises((OSError, PincelError)) as caught:
             writer(tmp_path, 1)
         if isinstance(caught.value, PincelError):
