@@ -46,7 +46,7 @@ run: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.demo
 
 test: $(VENV)/dev.stamp
-	@$(PYTEST) -n 2
+	@$(PYTEST) -n 2 --dist worksteal
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -27,6 +27,7 @@ DAMAGES = {
 
 
 @posix
+@pytest.mark.slow
 def test_the_connection_file_comes_back_whatever_happened_to_it(start):
     engine = start()
     where, path = engine.connection(), engine.folder / "run/engine.json"
