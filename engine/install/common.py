@@ -14,6 +14,7 @@ import secrets
 import shutil
 import stat
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Surroundings:
         return cls(Path.home(), dict(os.environ), sys.platform)
 
 
-class Editor:
+class Editor(ABC):
     """What differs between editors. name: as on the command line; title: as people say it."""
 
     name = ""
@@ -55,26 +56,26 @@ class Editor:
     # What the user does next, one sentence.
     afterwards = ""
 
+    @abstractmethod
     def profiles(self, around: Surroundings) -> list[Profile]:
         """Every profile on this machine."""
-        raise NotImplementedError
 
+    @abstractmethod
     def named(self, folder: Path) -> Profile:
         """The profile that a folder named by hand stands for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def source(self, profile: Profile) -> Path:
         """The shipped folder of the plug-in for that profile; its name is that of the installed one."""
-        raise NotImplementedError
 
     def programs(self, profile: Profile) -> list[str]:
         """The plug-in's files that the editor runs as programs."""
         return []
 
-    def installed(self, profile: Profile) -> None:
+    def installed(self, profile: Profile) -> None:  # noqa: B027
         """What is left to do once the plug-in is in its place (enable it, menu files)."""
 
-    def removed(self, profile: Profile) -> None:
+    def removed(self, profile: Profile) -> None:  # noqa: B027
         """What `installed` did, undone."""
 
     def without_profiles(self, around: Surroundings) -> str:

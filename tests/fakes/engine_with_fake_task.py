@@ -48,6 +48,19 @@ def run(source, values, models, reporter, mask=None):
     return TaskResult([Picture(255 - source.array)], {"seconds": reporter.seconds, "seeds": [], "notices": []})
 
 
+def serve(settings):
+    """Be the broker with these settings, to the process's end."""
+    from engine.client.errors import PincelError
+    from engine.server import serve as server
+    from engine.server.settings import Settings
+
+    try:
+        sys.exit(server.serve(Settings(**settings)))
+    except PincelError as error:
+        print(error.code, error.sentence, file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
 def main(argument):
     options.TASKS["fake"] = FAKE
     sys.modules["engine.tasks.fake"] = sys.modules[__name__]
@@ -57,16 +70,7 @@ def main(argument):
         worker.Worker._cache = lambda self: None  # the fake task needs no network, so no torch: seconds less a worker
         worker.main()
     else:
-        from engine.client.errors import PincelError
-        from engine.server.serve import serve
-        from engine.server.settings import Settings
-
-        try:
-            given = {"worker_command": (sys.executable, __file__, "worker")} | json.loads(argument)
-            sys.exit(serve(Settings(**given)))
-        except PincelError as error:
-            print(error.code, error.sentence, file=sys.stderr)
-            sys.exit(error.exit_status)
+        serve({"worker_command": (sys.executable, __file__, "worker")} | json.loads(argument))
 
 
 if __name__ == "__main__":

@@ -118,15 +118,7 @@ def main(argument: str) -> None:
     if how:
         bend_clock(how)
     given["worker_command"] = (sys.executable, __file__, f"worker {how}".strip())
-    from engine.client.errors import PincelError
-    from engine.server.serve import serve
-    from engine.server.settings import Settings
-
-    try:
-        sys.exit(serve(Settings(**given)))
-    except PincelError as error:
-        print(error.code, error.sentence, file=sys.stderr)
-        sys.exit(error.exit_status)
+    fake.serve(given)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from engine.files.read import read
 from engine.files.write import refuse_source, write
 from engine.tasks.base import Picture
 from tests.files.pictures import picture, samples
+from tests.limits import room_for
 
 ENDINGS = [".png", ".jpg", ".tif", ".webp"]
 
@@ -130,25 +130,10 @@ def test_a_write_in_small_steps_is_whole(tmp_path, monkeypatch):
     np.testing.assert_array_equal(read(write(picture(), tmp_path / "a.png")).array, picture().array)
 
 
-@contextmanager
-def limited(size: int):
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    import signal
-
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
-
-
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_really_full_place(tmp_path, ending):
     """The system's own limit of a file's size stops the writing in the middle, as a full disk does."""
-    with limited(2000), pytest.raises(errors.DiskFull):
+    with room_for(2000), pytest.raises(errors.DiskFull):
         write(Picture(samples(np.uint8, 3, 64, 64)), tmp_path / f"a{ending}")
     assert list(tmp_path.iterdir()) == []
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +20,9 @@ from engine.store import weights
 from engine.tasks.base import Picture
 from engine.train import publish
 from engine.train.runs import RunFolder
+from tests.limits import room_for
 
-resource = pytest.importorskip("resource", reason="limits of POSIX")
-
-
-@contextmanager
-def room_for(size: int):
-    """No file may grow beyond so many bytes: writing more fails in the middle, as on a disk that fills up."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
+pytest.importorskip("resource", reason="limits of POSIX")
 
 
 def state(folder: Path) -> dict[str, bytes]:

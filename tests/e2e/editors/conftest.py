@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.editors import gimp as real
 from tests.e2e.editors.desk import Desk, catch_pages
 from tests.e2e.editors.engines import Engine, environment
+from tests.e2e.editors.pictures import Pictures
 
 
 def pytest_collection_modifyitems(items):
@@ -35,6 +36,13 @@ def console(stage):
     gimp = real.Gimp(*stage)
     yield gimp
     gimp.close()
+
+
+@pytest.fixture
+def pictures(console, engine):
+    made = Pictures(console)
+    yield made
+    console.do("if 'img' in globals(): img.delete(); del img")
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.e2e.editors.pictures import LUMA, Pictures
-
-
-@pytest.fixture
-def pictures(console, engine):
-    made = Pictures(console)
-    yield made
-    console.do("if 'img' in globals(): img.delete(); del img")
+from tests.e2e.editors.pictures import LUMA
 
 
 def luma(array):

@@ -7,17 +7,9 @@ import pytest
 
 from engine import Engine
 from tests.e2e.editors import drawing
-from tests.e2e.editors.pictures import Pictures
 
 # CIEDE2000 between a stroke's colour and the result's at the stroke's pixels: 1 is what people can just see.
 FAR, FAR_ON_AVERAGE = 2.0, 1.0
-
-
-@pytest.fixture
-def pictures(console, engine):
-    made = Pictures(console)
-    yield made
-    console.do("if 'img' in globals(): img.delete(); del img")
 
 
 @pytest.fixture(scope="module")

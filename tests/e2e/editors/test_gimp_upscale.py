@@ -6,14 +6,6 @@ import numpy as np
 import pytest
 
 from engine import Engine
-from tests.e2e.editors.pictures import Pictures
-
-
-@pytest.fixture
-def pictures(console, engine):
-    made = Pictures(console)
-    yield made
-    console.do("if 'img' in globals(): img.delete(); del img")
 
 
 @pytest.fixture(scope="module")
