@@ -112,7 +112,9 @@ class Screen:
     def foretold(self, seconds: float, nbytes: int) -> None:
         """One line before the work: "2 pictures: about 40 s, 1.2 GB"."""
         said = words.forecast(seconds, nbytes)
-        self.console.print(f"{self._files} pictures: {said}" if self._files > 1 else said.capitalize(), style="dim")
+        self.console.print(
+            f"{self._files} pictures: {said}" if self._files > 1 else said[0].upper() + said[1:], style="dim"
+        )
 
     def started(self, files: int, where: str) -> None:
         self._files = files

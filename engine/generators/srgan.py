@@ -64,18 +64,25 @@ PAPER: dict[str, Any] = {**THESIS, "upsampling": "shuffle"}
 
 
 class _Block(nn.Module):
-    """[N, C, H, W] -> the same: conv, norm, PReLU, conv, norm, added to its input."""
+    """[N, C, H, W] -> the same: conv, norm, PReLU, conv, norm, added to its input.
+
+    attention: pixel attention (Zhao 2020, PAN) before the second convolution, scaled so that an empty gate changes nothing.
+    """
 
     FOLDS = (("conv1", "norm1"), ("conv2", "norm2"))
 
-    def __init__(self, channels: int, kind: str) -> None:
+    def __init__(self, channels: int, kind: str, attention: bool = False) -> None:
         super().__init__()
+        self.gate = conv(channels, channels, 1) if attention else None
         self.conv1, self.norm1 = conv(channels, channels), normalization(kind, channels)
         self.act = nn.PReLU(channels)
         self.conv2, self.norm2 = conv(channels, channels), normalization(kind, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return added(x, self.norm2(self.conv2(self.act(self.norm1(self.conv1(x))))))
+        inner = self.act(self.norm1(self.conv1(x)))
+        if self.gate is not None:
+            inner = inner * (2 * torch.sigmoid(self.gate(x)))
+        return added(x, self.norm2(self.conv2(inner)))
 
 
 class Generator(nn.Module):
@@ -84,7 +91,7 @@ class Generator(nn.Module):
     channels: width of every layer. blocks: residual blocks. norm: "batch" or "none". kernel: side of the first and
     last convolutions. upsampling: "nearest" (thesis: twice nearest x2 and a convolution), "shuffle" (paper: twice a
     convolution and pixel shuffle x2) or "direct" (the last convolution makes all 4x4 pixels). skip: add the bicubic
-    enlargement, otherwise end in tanh as the thesis does.
+    enlargement, otherwise end in tanh as the thesis does. attention: see _Block.
     """
 
     FOLDS = (("body_conv", "body_norm"),)
@@ -97,11 +104,12 @@ class Generator(nn.Module):
         kernel: int = 9,
         upsampling: str = "nearest",
         skip: bool = False,
+        attention: bool = False,
     ) -> None:
         super().__init__()
         self.upsampling, self.skip, self.kernel = upsampling, skip, kernel
         self.head, self.head_act = conv(3, channels, kernel), nn.PReLU(channels)
-        self.body = nn.Sequential(*[_Block(channels, norm) for _ in range(blocks)])
+        self.body = nn.Sequential(*[_Block(channels, norm, attention) for _ in range(blocks)])
         self.body_conv, self.body_norm = conv(channels, channels), normalization(norm, channels)
         grow: list[nn.Module] = []
         for _ in range(0 if upsampling == "direct" else 2):
@@ -118,11 +126,14 @@ class Generator(nn.Module):
         self._start_at_bicubic()
 
     def _start_at_bicubic(self) -> None:
-        """Empty residual branches and, with the skip, a small tail: training starts from the bicubic enlargement, and
-        a trained network that gets more blocks starts from what it could.
+        """Empty residual branches and gates and, with the skip, a small tail: training starts from the bicubic enlargement,
+        and a trained network that gets more blocks or attention starts from what it could.
         """
         with torch.no_grad():
             for block in self.body:
+                if block.gate is not None:
+                    block.gate.weight.zero_()  # type: ignore[operator, union-attr]
+                    block.gate.bias.zero_()  # type: ignore[operator, union-attr]
                 last = block.conv2 if isinstance(block.norm2, nn.Identity) else block.norm2
                 last.weight.zero_()  # type: ignore[operator, union-attr]
                 last.bias.zero_()  # type: ignore[operator, union-attr]

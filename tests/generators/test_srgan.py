@@ -69,7 +69,7 @@ def test_an_unknown_name_is_refused():
         srgan.Generator(norm="magic")
 
 
-@pytest.mark.parametrize("config", [TINY, {**srgan.THESIS, "channels": 4, "blocks": 1}])
+@pytest.mark.parametrize("config", [TINY, {**TINY, "attention": True}, {**srgan.THESIS, "channels": 4, "blocks": 1}])
 def test_tiles_with_the_halo_equal_the_whole(config):
     net = srgan.Generator(**config).eval()
     halo = net.halo()
@@ -80,6 +80,19 @@ def test_tiles_with_the_halo_equal_the_whole(config):
         left = net(picture[..., : cut + halo])[..., : 4 * cut]
         right = net(picture[..., cut - halo :])[..., 4 * halo :]
     assert torch.allclose(torch.cat((left, right), -1), whole, atol=2e-6)
+
+
+def test_attention_changes_nothing_until_it_has_learnt():
+    plain, gated = srgan.Generator(**TINY), srgan.Generator(**TINY, attention=True)
+    for block in plain.body:
+        torch.nn.init.normal_(block.conv2.weight, std=0.1)
+    missing = gated.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert missing == [f"body.{n}.gate.{part}" for n in range(TINY["blocks"]) for part in ("weight", "bias")]
+    picture = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        assert torch.allclose(plain(picture), gated(picture), atol=1e-6)
+        torch.nn.init.normal_(gated.body[0].gate.weight)
+        assert not torch.allclose(plain(picture), gated(picture), atol=1e-5)
 
 
 def test_it_starts_near_bicubic():
