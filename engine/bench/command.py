@@ -37,6 +37,9 @@ def parser(name: str) -> argparse.ArgumentParser:
     made.add_argument("--large", action="store_true", help="growth up to 100 megapixels: takes long")
     made.add_argument("--runs", type=int, metavar="N", help=f"samples of each figure ({RUNS})")
     made.add_argument("--threads", type=int, metavar="N", help="processor threads of the networks (all cores)")
+    made.add_argument(
+        "--device", default="cpu", metavar="NAME", help="where the tasks compute (cpu); all else is the CPU's"
+    )
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, for --baseline and the page")
     made.add_argument(
         "--add", action="store_true", help="keep what the file of --json has and this run does not measure"
@@ -48,14 +51,16 @@ def parser(name: str) -> argparse.ArgumentParser:
 
 
 def measure(
-    wanted: tuple[str, ...], only: Sequence[str], quick: bool, large: bool, runs: int, book: Book
+    wanted: tuple[str, ...], only: Sequence[str], quick: bool, large: bool, runs: int, book: Book, device: str
 ) -> Iterator[str]:
-    """Run the sections into the book, giving the name of each when it is done. wanted: tasks, all if empty."""
+    """Run the sections into the book, giving the name of each when it is done. wanted: tasks, all if empty; device: of the
+    section "tasks".
+    """
     for section in only:
         if section == "tasks":
             from engine.bench import work
 
-            work.run(book, wanted, quick, runs)
+            work.run(book, wanted, quick, runs, device)
         elif section == "startup":
             from engine.bench import startup
 
@@ -136,7 +141,7 @@ def _measured(given: argparse.Namespace) -> dict[str, Any]:
     book = Book(say=say)
     kept = _kept(given, about) if given.add else {}
     data = figures.to_json(book, about)
-    for section in measure(tuple(given.tasks), only, given.quick, given.large, runs, book):
+    for section in measure(tuple(given.tasks), only, given.quick, given.large, runs, book, given.device):
         whole = section if not given.tasks else None  # a section that was measured anew leaves nothing of the old one
         for name in [name for name in kept if name in book.measures or name.split("/")[0] == whole]:
             del kept[name]

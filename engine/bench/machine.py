@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 # 3x3 convolutions as networks have them: channels, side. The quickest counts as the machine's peak.
 SHAPES = ((64, 256), (128, 128), (256, 64))
+GPU_SHAPES = ((64, 1024), (128, 1024), (256, 512))  # large enough to keep thousands of units busy
 QUICK_SHAPES = ((64, 64),)
 
 
@@ -51,30 +52,47 @@ def _memory() -> int:
 
 def bf16() -> bool:
     """Whether the engine computes in bfloat16 on this CPU."""
+    return half_type(torch.device("cpu")) is torch.bfloat16
+
+
+def half_type(device: torch.device) -> torch.dtype | None:
+    """What the engine's "normal" quality rounds to on a device; None: nothing."""
     from engine.store.cache import quick_type
 
-    return quick_type(torch.device("cpu")) is torch.bfloat16
+    return quick_type(device)
 
 
-def convolution(channels: int, side: int, half: bool) -> tuple[Callable[[], object], float]:
-    """A 3x3 convolution as a job, and its floating-point operations (a multiplication and an addition are two)."""
-    kind = torch.bfloat16 if half else torch.float32
-    x = torch.randn(1, channels, side, side).to(kind).to(memory_format=torch.channels_last)
-    weight = torch.randn(channels, channels, 3, 3).to(kind).to(memory_format=torch.channels_last)
+def short(kind: torch.dtype | None) -> str:
+    """The type in the names of figures; None is float32."""
+    return {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(kind, "fp32")  # type: ignore[arg-type]
+
+
+def convolution(
+    channels: int, side: int, half: torch.dtype | None, device: torch.device
+) -> tuple[Callable[[], object], float]:
+    """A 3x3 convolution as a job that waits for its end, and its floating-point operations (a multiplication and an
+    addition are two). half: None is float32.
+    """
+    kind = half or torch.float32
+    x = torch.randn(1, channels, side, side).to(device, kind).to(memory_format=torch.channels_last)
+    weight = torch.randn(channels, channels, 3, 3).to(device, kind).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def job() -> object:
-        return F.conv2d(x, weight, padding=1)
+        result = F.conv2d(x, weight, padding=1)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return result
 
     return job, 2.0 * channels * channels * 9 * side * side
 
 
-def best_shape(half: bool, quick: bool) -> tuple[Callable[[], object], float]:
+def best_shape(half: torch.dtype | None, quick: bool, device: torch.device) -> tuple[Callable[[], object], float]:
     """The convolution that the machine does most operations a second in, as convolution() gives it."""
     from engine.bench.figures import turns
 
-    shapes = QUICK_SHAPES if quick else SHAPES
-    jobs = {str(shape): convolution(*shape, half) for shape in shapes}
+    shapes = QUICK_SHAPES if quick else GPU_SHAPES if device.type == "cuda" else SHAPES
+    jobs = {str(shape): convolution(*shape, half, device) for shape in shapes}
     spent = turns({name: job for name, (job, _) in jobs.items()}, 3)
     quickest = max(jobs, key=lambda name: jobs[name][1] / min(spent[name]))
     return jobs[quickest]

@@ -6,6 +6,7 @@ the task's time is whose. It takes turns with the bare network and with the conv
 
 from __future__ import annotations
 
+import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine import tasks
 from engine.bench import machine
@@ -23,7 +24,7 @@ from engine.bench.figures import Book, seconds
 from engine.client.options import TASKS
 from engine.files import read, write
 from engine.generators import base
-from engine.store import models
+from engine.store import gpu, models
 from engine.store.cache import Model, ModelCache
 from engine.tasks import convert
 from engine.tasks.base import Picture, Reporter
@@ -55,7 +56,8 @@ class Clock:
     def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any, **given: Any) -> Any:
             if name == "net":
-                self.inputs.append(tuple(tuple(a.shape) for a in args if isinstance(a, Tensor)))
+                given_in = args[1] if isinstance(args[1], tuple) else args[1:]
+                self.inputs.append(tuple(tuple(a.shape) for a in given_in))
             self._stack.append(0.0)
             began = time.perf_counter()
             try:
@@ -70,16 +72,28 @@ class Clock:
         return timed
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        places: list[tuple[Any, str, str]] = [(Model, "__call__", "net"), (convert, "encoded", "convert")]
+    def running(self, device: torch.device) -> Iterator[None]:
+        """While the functions are clocked. On a GPU each run of the network is waited for, so that its time is its own."""
+        network: tuple[Any, str, str] = (Model, "__call__", "net")
+        if device.type == "cuda":
+            network = (gpu.Runner, "begin", "net")
+        places: list[tuple[Any, str, str]] = [network, (convert, "encoded", "convert")]
         before = [getattr(place, name) for place, name, _ in places]
         try:
             for (place, name, called), function in zip(places, before, strict=True):
-                setattr(place, name, self.around(called, function))
+                setattr(place, name, self.around(called, _waited(function) if place is gpu.Runner else function))
             yield
         finally:
             for (place, name, _), function in zip(places, before, strict=True):
                 setattr(place, name, function)
+
+
+def _waited(begin: Callable[..., Callable[[], Tensor]]) -> Callable[..., Callable[[], Tensor]]:
+    def begun(*given: Any) -> Callable[[], Tensor]:
+        output = begin(*given)()
+        return lambda: output
+
+    return begun
 
 
 def once(
@@ -91,7 +105,7 @@ def once(
     if source is not None:
         spent["read"] = seconds(lambda: picture.append(read.read(source)))
     reporter = Reporter()
-    with clock.running():
+    with clock.running(cache.device):
         began = time.perf_counter()
         made = tasks.run(task, picture[0] if picture else None, options, cache, reporter).pictures
         spent["task"] = time.perf_counter() - began
@@ -102,23 +116,33 @@ def once(
     return spent, clock, sum(p.width * p.height for p in made)
 
 
-def operations(header: Any, shapes: tuple[tuple[int, ...], ...]) -> float:
+def operations(network: nn.Module, shapes: tuple[tuple[int, ...], ...]) -> float:
     """Floating-point operations of the network on inputs of these shapes, counted without computing."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        network = base.module(header.generator).Generator(**header.config).eval()
-        network(*(torch.empty(shape) for shape in shapes))
+    ghost = copy.deepcopy(network)
+    for module in ghost.modules():
+        stores: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+        for kept in stores:
+            for name, tensor in kept.items():
+                if tensor is not None and tensor.numel() > 1:  # single numbers may say what is to be computed
+                    kept[name] = (
+                        nn.Parameter(tensor.to("meta"), False) if kept is module._parameters else tensor.to("meta")
+                    )
+    with torch.inference_mode(False), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        ghost(*(torch.empty(shape, device="meta") for shape in shapes))
     return float(counter.get_total_flops())
 
 
-def run(book: Book, wanted: tuple[str, ...], quick: bool, runs: int) -> None:
+def run(book: Book, wanted: tuple[str, ...], quick: bool, runs: int, device: str = "cpu") -> None:
     """Every generator of the tasks named (all, if none is), of each generator its default weights or its first."""
-    cache = ModelCache(device="cpu")
-    peaks = {half: machine.best_shape(half, quick) for half in ((False, True) if machine.bf16() else (False,))}
+    cache = ModelCache(device)
+    peaks: dict[torch.dtype | None, Any] = {
+        half: machine.best_shape(half, quick, cache.device) for half in {None, machine.half_type(cache.device)}
+    }
     for half, (job, work) in peaks.items():
         rates = [work / seconds(job) / 1e9 for _ in range(max(3, runs))]
-        book.add(f"machine/3x3 convolution/{'bf16' if half else 'fp32'} peak", rates, "GFLOP/s")
+        book.add(f"machine/3x3 convolution/{machine.short(half)} peak", rates, "GFLOP/s")
     seen: set[str] = set()
     entries = sorted(models.available(), key=lambda entry: not entry.default)
     for entry in entries:
@@ -134,7 +158,13 @@ def run(book: Book, wanted: tuple[str, ...], quick: bool, runs: int) -> None:
 
 
 def _generator(
-    book: Book, header: Any, cache: ModelCache, folder: Path, quick: bool, runs: int, peaks: dict[bool, Any]
+    book: Book,
+    header: Any,
+    cache: ModelCache,
+    folder: Path,
+    quick: bool,
+    runs: int,
+    peaks: dict[torch.dtype | None, Any],
 ) -> None:
     card, name = base.card(header.generator), f"{header.task}/{header.name}"
     source = None
@@ -145,7 +175,7 @@ def _generator(
     options = {"generator": header.name}
     model = cache.get(header.task, header.name)
     # What "normal" rounds to is this machine's; the network by itself does the same.
-    quickly = card.tiled and machine.bf16()
+    half = machine.half_type(model.device) if card.tiled else None
     done: list[dict[str, float]] = []
     bare: list[float] = []
     best: list[float] = []
@@ -154,12 +184,12 @@ def _generator(
         spent, clock, pixels = once(header.task, options, cache, folder, source)
         if turn == 0:
             try:
-                flops = sum(operations(header, shapes) for shapes in clock.inputs)
+                flops = sum(operations(model.network, shapes) for shapes in clock.inputs)
             except (RuntimeError, NotImplementedError, TypeError) as error:
                 book.skip(f"{name}/share of the peak", f"operations cannot be counted: {error}"[:200])
-        convolve, work = peaks.get(quickly, peaks[False])
+        convolve, work = peaks[half]
         rate = work / min(seconds(convolve) for _ in range(3))
-        alone = _bare(model, card, clock, source, quickly)
+        alone = _bare(model, card, clock, source, half is None)
         if turn:  # the first one warms up
             done.append(spent)
             bare.append(alone)
@@ -171,7 +201,7 @@ def _generator(
     book.add(f"{name}/task, without files", [s["task"] / megapixels for s in done], "s/MP")
     if flops:
         shares = [100 * flops / s["net"] / rate for s, rate in zip(done, best, strict=True)]
-        book.add(f"{name}/net's share of the {'bf16' if quickly else 'fp32'} peak", shares, "%")
+        book.add(f"{name}/net's share of the {machine.short(half)} peak", shares, "%")
     if card.tiled:
         limit = 0.10 if header.task == "upscale" and not quick else None
         book.ratio(f"{name}/overhead over the bare net", [s["task"] for s in done], bare, limit, less=1)
@@ -180,7 +210,7 @@ def _generator(
         book.add(f"{name}/everything but the net at {megapixels:.3g} MP", rest, "s", None if quick else 1.0)
 
 
-def _bare(model: Model, card: Any, clock: Clock, source: Path | None, quickly: bool) -> float:
+def _bare(model: Model, card: Any, clock: Clock, source: Path | None, exact: bool) -> float:
     """Seconds of the network alone: on the whole source where it works in tiles, else on what the task gave it."""
     if card.tiled and source is not None:
         picture = read.read(source)
@@ -188,5 +218,4 @@ def _bare(model: Model, card: Any, clock: Clock, source: Path | None, quickly: b
     else:
         shapes = clock.inputs
     inputs = [tuple(torch.rand(shape) for shape in call) for call in shapes]
-    given = {"exact": not quickly}
-    return seconds(lambda: [model(*call, **given) for call in inputs])
+    return seconds(lambda: [model(*call, exact=exact) for call in inputs])

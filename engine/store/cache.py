@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from engine.client.errors import InternalError
 from engine.generators import base
 from engine.generators.base import Card
 from engine.nn.folding import folded
-from engine.store import mixing, models, openvino, weights
+from engine.store import gpu, mixing, models, openvino, weights
 from engine.store.header import Header, digest
 
 BUDGET = 2 << 30  # bytes of weights kept
@@ -39,6 +41,7 @@ class Model:
         self.device = device
         # Channels last is the layout that the CPU's and the GPU's convolutions are quickest in.
         self.network: nn.Module = folded(network).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.gpu = gpu.Runner(self.network, device) if device.type == "cuda" else None
         self.bytes = sum(t.numel() * t.element_size() for t in self.network.state_dict().values())
 
     @property
@@ -70,7 +73,7 @@ class Model:
 
     def to_cpu(self) -> None:
         """Move to the CPU, when the device's memory is not enough."""
-        self.device = torch.device("cpu")
+        self.device, self.gpu = torch.device("cpu"), None
         self.network.to(self.device)
 
     @torch.inference_mode()
@@ -82,10 +85,25 @@ class Model:
         half = None if exact else quick_type(self.device)
         if self.compiled is not None:
             return self.compiled(*inputs, half=half is not None)
+        if self.gpu is not None:
+            return self.gpu.begin(inputs, half)()
         ready = [x.to(self.device, memory_format=torch.channels_last) for x in inputs]
         with torch.autocast(self.device.type, half, enabled=half is not None):
             output: Tensor = self.network(*ready)
         return output.float().cpu()
+
+    def begin(self, *inputs: Tensor, exact: bool = True) -> Callable[[], Tensor]:
+        """As a call, in two steps: the function that this gives waits for the output. Only a GPU computes in between."""
+        if self.gpu is None:
+            return partial(self, *inputs, exact=exact)
+        return self.gpu.begin(inputs, None if exact else quick_type(self.device))
+
+    def tile(self, usual: int) -> int:
+        """Source pixels along a tile's side: the usual ones, or more of them where a GPU's free memory has room."""
+        if self.gpu is None:
+            return usual
+        room = self.gpu.pixels(self.card.inputs[0].channels)
+        return next((side for side in (4 * usual, 2 * usual) if (side + 2 * self.halo) ** 2 <= room), usual)
 
     def info(self) -> dict[str, Any]:
         """What made a result, for people and programs."""

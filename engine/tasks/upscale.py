@@ -6,6 +6,7 @@ filter can see, so that tiles equal the whole and memory stays bounded by source
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,13 @@ def target_size(source: Picture, values: dict[str, Any]) -> tuple[int, int]:
     return height, width
 
 
+Finish = Callable[[], None]
+
+
+def _nothing() -> None:
+    """Where a part of the result needs no network."""
+
+
 class _Enlargement:
     """One pass of the network over one picture, to an exact size of at most `scale` times the source's."""
 
@@ -125,19 +133,39 @@ class _Enlargement:
         # Whole tiles, also for a part: other tiles would round otherwise in the last bit.
         work = [
             (rows, columns)
-            for rows, columns in tiles(source.height, source.width, TILE)
+            for rows, columns in tiles(source.height, source.width, self.model.tile(TILE))
             if rows.start < y + height and rows.stop > y and columns.start < x + width and columns.stop > x
         ]
         with reporter.phase("net", len(work)) as done:
-            for number, (rows, columns) in enumerate(work, 1):
-                self._tile(rows, columns)
+            for number, (rows, columns, begun) in enumerate(self._started(work), 1):
+                self._tile(rows, columns, begun)
                 done(number)
         return Picture(self.result, source.linear, source.icc, source.exif, source.xmp)
 
-    def _tile(self, rows: Span, columns: Span) -> None:
+    def _started(self, work: list[tuple[Span, Span]]) -> Iterator[tuple[Span, Span, Finish | None]]:
+        """The tiles with what _begin() gave for them, one ahead on a GPU: it computes while the one before is finished here."""
+        waiting: tuple[Span, Span, Finish | None] | None = None
+        for rows, columns in work:
+            begun = None
+            if self.model.gpu is not None:
+                try:
+                    begun = self._begin(rows, columns)
+                except (MemoryError, RuntimeError) as error:  # it has another chance when the one before is done
+                    if not convert.out_of_memory(error):
+                        raise
+            if waiting is not None:
+                yield waiting
+            waiting = rows, columns, begun
+            if self.model.gpu is None:
+                yield waiting
+                waiting = None
+        if waiting is not None:
+            yield waiting
+
+    def _tile(self, rows: Span, columns: Span, begun: Finish | None = None) -> None:
         """Compute the part of the result over these source rows and columns; in quarters when memory runs out."""
         try:
-            self._compute(rows, columns)
+            (begun or self._begin(rows, columns))()
         except (MemoryError, RuntimeError) as error:
             if not convert.out_of_memory(error):
                 raise
@@ -162,12 +190,13 @@ class _Enlargement:
         if sentence not in self.notices:
             self.notices.append(sentence)
 
-    def _compute(self, rows: Span, columns: Span) -> None:
+    def _begin(self, rows: Span, columns: Span) -> Finish:
+        """Start the network on what this part of the result needs; the function that comes back puts it there."""
         source, scale = self.source, self.scale
         out_rows = Span(rows.start * self.height // source.height, rows.stop * self.height // source.height)
         out_columns = Span(columns.start * self.width // source.width, columns.stop * self.width // source.width)
         if out_rows.size == 0 or out_columns.size == 0:
-            return
+            return _nothing
         first_row, down = resize.weights(source.height * scale, self.height, out_rows.start, out_rows.stop)
         first_column, right = resize.weights(source.width * scale, self.width, out_columns.start, out_columns.stop)
         # The stretch of the source that the filter and the network can see from here.
@@ -183,37 +212,49 @@ class _Enlargement:
         if source.has_alpha:
             if not crop[..., -1].any():
                 target[...] = 0
-                return
+                return _nothing
             rgb = transparency.bleed(rgb, convert.unit(crop[..., -1:]))
-        large = self._network(rgb)
-        top, left = first_row - seen_rows.start * scale, first_column - seen_columns.start * scale
-        large = large[..., top : top + down.shape[1], left : left + right.shape[1]]
-        if (self.height, self.width) != (source.height * scale, source.width * scale):
-            large = resize.apply(large, down, right)
-        channels = 1 if source.array.shape[2] < 3 else 3
-        if channels == 1:
-            large = colour.luma(large)
-        target[..., :channels] = convert.samples(large, source.array.dtype, source.linear)
-        if source.has_alpha:
-            target[..., -1:] = self._alpha(out_rows, out_columns)
+        network = self._network(rgb)
 
-    def _network(self, rgb: Tensor) -> Tensor:
-        """The network on display-encoded RGB [1, 3, h, w], its input within 0..1; what lies beyond is added again."""
+        def finish() -> None:
+            large = network()
+            top, left = first_row - seen_rows.start * scale, first_column - seen_columns.start * scale
+            large = large[..., top : top + down.shape[1], left : left + right.shape[1]]
+            if (self.height, self.width) != (source.height * scale, source.width * scale):
+                large = resize.apply(large, down, right)
+            channels = 1 if source.array.shape[2] < 3 else 3
+            if channels == 1:
+                large = colour.luma(large)
+            target[..., :channels] = convert.samples(large, source.array.dtype, source.linear)
+            if source.has_alpha:
+                target[..., -1:] = self._alpha(out_rows, out_columns)
+
+        return finish
+
+    def _network(self, rgb: Tensor) -> Callable[[], Tensor]:
+        """Start the network on display-encoded RGB [1, 3, h, w], its input within 0..1; what lies beyond is added again."""
         inside = rgb.clamp(0, 1)
         height, width = rgb.shape[2] * self.scale, rgb.shape[3] * self.scale
-        large = torch.zeros(1, 3, height, width)
+        begun = []
         for turns, mirrored in self.views:
             view = torch.rot90(inside.flip(3) if mirrored else inside, turns, (2, 3))
-            out = self.model(pad_to(view, self.model.multiple), exact=self.exact)
-            out = torch.rot90(out[..., : view.shape[2] * self.scale, : view.shape[3] * self.scale], -turns, (2, 3))
-            large += out.flip(3) if mirrored else out
-        if not bool(torch.isfinite(large).all()):  # before it is clamped: infinity would become white
-            raise WeightsNotFinite(f"The network {self.model.name} gave values that are not numbers.")
-        large = (large / len(self.views)).clamp(0, 1)
-        beyond = rgb - inside
-        if bool(beyond.any()):
-            large = large + resize.bicubic(beyond, height, width)
-        return large
+            begun.append((turns, mirrored, self.model.begin(pad_to(view, self.model.multiple), exact=self.exact)))
+
+        def finish() -> Tensor:
+            large = torch.zeros(1, 3, height, width)
+            for turns, mirrored, output in begun:
+                sides = (height, width) if turns % 2 == 0 else (width, height)
+                out = torch.rot90(output()[..., : sides[0], : sides[1]], -turns, (2, 3))
+                large += out.flip(3) if mirrored else out
+            if not bool(torch.isfinite(large).all()):  # before it is clamped: infinity would become white
+                raise WeightsNotFinite(f"The network {self.model.name} gave values that are not numbers.")
+            large = (large / len(begun)).clamp(0, 1)
+            beyond = rgb - inside
+            if bool(beyond.any()):
+                large = large + resize.bicubic(beyond, height, width)
+            return large
+
+        return finish
 
     def _alpha(self, rows: Span, columns: Span) -> np.ndarray:
         """The source's alpha, resized once, for this part of the result."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from types import SimpleNamespace
 
 import pytest
+import torch
 
 from engine.bench import figures, growth, machine, plots, startup, tables, work
 from engine.bench.command import main, stored
 from engine.bench.figures import Book, Measure
 from engine.cli.app import run
 from engine.client import errors
+from engine.generators import progan, srgan
 
 
 @pytest.fixture(scope="module")
@@ -166,12 +167,21 @@ def test_jobs_take_turns_and_warm_ups_do_not_count():
 
 
 def test_operations_are_counted_without_computing():
-    _, work_of_one = machine.convolution(8, 16, False)
+    _, work_of_one = machine.convolution(8, 16, None, torch.device("cpu"))
     assert work_of_one == 2 * 8 * 8 * 9 * 16 * 16
 
-    header = SimpleNamespace(generator="srgan", config={"channels": 8, "blocks": 2})
-    small, large = (work.operations(header, ((1, 3, side, side),)) for side in (16, 32))
+    network = srgan.Generator(channels=8, blocks=2)
+    small, large = (work.operations(network, ((1, 3, side, side),)) for side in (16, 32))
+    assert all(p.device.type == "cpu" for p in network.parameters())
     assert small > 0 and large == pytest.approx(4 * small, rel=0.02)
+
+
+def test_operations_of_a_network_whose_buffers_say_how_much_it_computes():
+    network = progan.Generator(**progan.CONFIG)
+    network.stage.fill_(1)
+    first = work.operations(network, ((1, progan.LATENT, 1, 1),))
+    network.stage.fill_(2)
+    assert work.operations(network, ((1, progan.LATENT, 1, 1),)) > first > 0
 
 
 def test_the_clock_counts_inner_functions_once():

@@ -62,9 +62,9 @@ def test_a_preview_has_exactly_the_whole_job_s_pixels(engine, photo, small_tiles
 
 def test_work_outside_is_left_out(engine, photo, small_tiles, monkeypatch):
     seen = []
-    compute = upscale._Enlargement._compute
+    compute = upscale._Enlargement._begin
     monkeypatch.setattr(
-        upscale._Enlargement, "_compute", lambda self, rows, columns: seen.append(rows) or compute(self, rows, columns)
+        upscale._Enlargement, "_begin", lambda self, rows, columns: seen.append(rows) or compute(self, rows, columns)
     )
     engine.upscale(photo)
     whole, seen[:] = len(seen), []
