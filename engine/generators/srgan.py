@@ -238,7 +238,9 @@ class Recipe(BaseRecipe):
         hidden: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for name, parameter in self.generator.named_parameters():
-            (hidden if parameter.ndim == 4 and name.startswith("body") else others).append(parameter)
+            # Not the gates: Muon's steps are of one length however small the gradient, and drive them into saturation.
+            convolution = parameter.ndim == 4 and name.startswith("body") and ".gate." not in name
+            (hidden if convolution else others).append(parameter)
         if phase.name == "psnr" or self.discriminator is None:
             return {"generator": Muon(hidden, others, self.options["lr"], adam_lr=self.options["adam_lr"])}
         rate = self.options["gan_lr"]
