@@ -40,7 +40,7 @@ def photograph(name: str) -> Image.Image:
                 return image
     except ModuleNotFoundError:
         pass
-    raise InputMissing(f"scikit-image's photograph {name} is not installed.", "pip install 'pincel[samples]'")
+    raise InputMissing(f"scikit-image's photograph {name} is not installed.", "Install it: pip install scikit-image")
 
 
 def black_and_white(name: str) -> Image.Image:
@@ -54,15 +54,11 @@ def part(name: str, box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def beside(*pictures: Image.Image, gap: int = 8) -> Image.Image:
-    """The pictures from left to right on white, all at the height of the tallest (smaller ones by nearest pixels)."""
-    height = max(p.height for p in pictures)
-    scaled = [
-        p if p.height == height else p.resize((round(p.width * height / p.height), height), Image.Resampling.NEAREST)
-        for p in pictures
-    ]
-    sheet = Image.new("RGB", (sum(p.width for p in scaled) + gap * (len(scaled) - 1), height), "white")
+    """The pictures from left to right on white, all of the size of the last (smaller ones by bicubic interpolation)."""
+    width, height = pictures[-1].size
+    sheet = Image.new("RGB", (width * len(pictures) + gap * (len(pictures) - 1), height), "white")
     left = 0
-    for picture in scaled:
+    for picture in (p.resize((width, height), Image.Resampling.BICUBIC) for p in pictures):
         sheet.paste(picture.convert("RGB"), (left, 0))
         left += picture.width + gap
     return sheet
@@ -120,9 +116,7 @@ def make_docs(folder: Path) -> None:
         _save_for_docs(beside(*(v.image for v in variants)), folder / "coffee-variants.jpg")
         for name, box in (("chelsea", CAT_EYE), ("rocket", ROCKET_TOP)):
             source = part(name, box)
-            ours = engine.upscale(source, scale=4).image
-            bicubic = source.resize(ours.size, Image.Resampling.BICUBIC)
-            _save_for_docs(beside(bicubic, ours), folder / f"{name}.jpg")
+            _save_for_docs(beside(source, engine.upscale(source, scale=4).image), folder / f"{name}.jpg")
 
 
 def _save_for_docs(sheet: Image.Image, path: Path, width: int = 800) -> None:

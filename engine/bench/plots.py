@@ -37,7 +37,7 @@ def draw(data: Mapping[str, Any], folder: Path) -> list[Path]:
     try:
         import matplotlib
     except ImportError:
-        raise OptionError("Plots need matplotlib.", "pip install 'pincel[train]'") from None
+        raise OptionError("Plots need matplotlib.", "Install it: pip install matplotlib") from None
     matplotlib.use("Agg")
     measures = from_json(data)
     folder.mkdir(parents=True, exist_ok=True)

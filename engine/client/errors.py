@@ -258,7 +258,7 @@ class PortTaken(EngineError):
 
 class NotLoopback(EngineError):
     code = "engine.not-loopback"
-    remedy = "Keep the engine on 127.0.0.1 and reach it from elsewhere through an SSH tunnel."
+    remedy = "Keep the engine on 127.0.0.1 and open a paired door for other machines: `pincel serve --remote ADDRESS`."
 
 
 class WrongKey(EngineError):

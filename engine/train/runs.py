@@ -36,7 +36,7 @@ def mosaic(pictures: Tensor, columns: int) -> np.ndarray:
 
 class RunFolder:
     """The folder of one run: run.json, stats.jsonl, epochs.jsonl, checkpoint.pt, samples/, confusion/, losses-by-*.png,
-    and TensorBoard's events; the last two with the packages of `pincel[train]`.
+    and TensorBoard's events; the last two with tensorboard and matplotlib installed.
     """
 
     def __init__(self, path: str | Path, tensorboard: bool = True, plots: bool = True) -> None:
@@ -53,14 +53,12 @@ class RunFolder:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:  # an optional extra: stats.jsonl holds the same scalars
-                self.notices.append(
-                    "Nothing is written for TensorBoard, it is not installed: pip install 'pincel[train]'."
-                )
+                self.notices.append("Nothing is written for TensorBoard, it is not installed: pip install tensorboard.")
             else:
                 self._board = SummaryWriter(str(self.path / "tensorboard"))
         if plots and importlib.util.find_spec("matplotlib") is None:
             self._plots = False
-            self.notices.append("No curves are drawn, matplotlib is not installed: pip install 'pincel[train]'.")
+            self.notices.append("No curves are drawn, matplotlib is not installed: pip install matplotlib.")
 
     def describe(self, facts: Mapping[str, Any]) -> None:
         """run.json: how to repeat this run."""

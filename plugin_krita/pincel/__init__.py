@@ -1,4 +1,4 @@
-"""Pincel in Krita: colours and resolution from a docker and from the menu Tools > Pincel.
+"""Pincel in Krita: colours and resolution from a docker and from the menu Tools > Scripts.
 
 Krita imports this package; the engine runs in a process of its own. Standard library and Krita's own PyQt only.
 """
