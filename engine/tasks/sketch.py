@@ -38,7 +38,7 @@ def run(
 ) -> TaskResult:
     """Colour the line drawing `source`; transparent parts of it count as paper. One result for each seed.
 
-    reference: a picture whose colours set the mood, of any size; what is transparent in it says nothing. hints: as large as the source,
+    reference: sets the mood by its colours, of any size; what is transparent in it says nothing. hints: as large as the source,
     with alpha: the colours wanted where alpha is above 0. values["z"] replaces the reference's Z; without either, hints and
     seed choose the colours. info["z"] holds the 64 numbers behind each result, by which it can be made again.
     Raises the errors of convert.check, HintsSize and HintsInvalid.
