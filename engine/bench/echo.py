@@ -37,9 +37,11 @@ def main() -> None:
 
         worker.main()
     else:
+        from engine.cli import with_large_pages
         from engine.server.serve import serve
         from engine.server.settings import Settings
 
+        with_large_pages()
         raise SystemExit(serve(Settings(worker_command=(*COMMAND, "worker"))))
 
 

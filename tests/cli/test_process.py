@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +63,8 @@ def test_an_interrupt_is_clean(tmp_path, number):
 def test_a_dry_run_loads_no_torch(tmp_path):
     code = f"""
 import sys
+import time
+from pathlib import Path
 from engine.cli.app import run
 status = run(["upscale", {str(grey(tmp_path / "a.png"))!r}, "--dry-run"])
 sys.exit(status or "torch" in sys.modules)
@@ -76,3 +80,20 @@ def test_a_closed_pipe_is_no_fault(tmp_path):
     running.wait(timeout=60)
     assert "Traceback" not in running.stderr.read()
     running.stderr.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's tunables are Linux's")
+@pytest.mark.parametrize("given", [None, "glibc.malloc.check=0"])
+def test_the_engine_asks_for_large_pages_unless_its_user_tunes_the_library(tmp_path, given):
+    environ = {k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"} | {"PINCEL_RUNTIME_DIR": str(tmp_path)}
+    running = start("serve", env=environ | ({"GLIBC_TUNABLES": given} if given else {}))
+    try:
+        until = time.monotonic() + 60
+        while not list(tmp_path.glob("*.json")) and running.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        entries = Path(f"/proc/{running.pid}/environ").read_bytes().split(b"\0")
+        tuned = [e.partition(b"=")[2].decode() for e in entries if e.startswith(b"GLIBC_TUNABLES=")]
+        assert tuned == [given or "glibc.malloc.hugetlb=1"]
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
