@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
+
+from engine.server.memory import with_large_pages
 
 
 def main() -> None:
@@ -17,12 +18,3 @@ def main() -> None:
     from engine.cli.app import run
 
     raise SystemExit(run())
-
-
-def with_large_pages() -> None:
-    """Begin anew with a C library that asks the kernel for large pages: a layer of 36 MB passes the broker and its workers,
-    who inherit it, in two thirds of the time. The library reads this when it starts and never again.
-    """
-    if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
-        os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
