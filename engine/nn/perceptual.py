@@ -105,7 +105,10 @@ def _read(path: Path) -> tuple[dict[str, str], set[str]]:
         with safe_open(path, "pt") as file:
             return file.metadata() or {}, set(file.keys())
     except OSError:
-        raise WeightsMissing(f"There is no feature network {path}.", "Check the path given to the trainer.") from None
+        raise WeightsMissing(
+            f"There is no feature network {path}.",
+            "Check the path: `pincel evaluate` takes it as --features FILE, `pincel train` as --set features=FILE.",
+        ) from None
     except SafetensorError as error:
         raise WeightsMetadata(f"{path.name} is no safetensors file: {error}.", "Name another file.") from None
 

@@ -64,7 +64,13 @@ class PictureStore:
                 kept.append(weights[index] if weights else 1.0)
                 parts.append(torch.from_numpy(array.transpose(2, 0, 1).copy()).reshape(-1))
         if not parts:
-            raise InputMissing(f"None of {len(files)} pictures is at least {min_side} pixels high and wide.")
+            if min_side == 1:
+                raise InputMissing(f"None of {len(files)} pictures can be read.", "Give pictures that are not damaged.")
+            raise InputMissing(
+                f"None of {len(files)} pictures is at least {min_side} pixels high and wide.",
+                "Give larger pictures; or smaller crops, where the recipe has --set crop=PIXELS or --set patch=PIXELS "
+                "(srgan: a quarter of the side that it needs).",
+            )
         self.device = torch.device(device)
         self.buffer = torch.cat(parts)
         self.resident = _fits(self.buffer.numel(), self.device)

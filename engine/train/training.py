@@ -14,7 +14,15 @@ import torch
 from torch import nn
 
 from engine import paths
-from engine.client.errors import GeneratorUnknown, InputMissing, OptionError, OutOfMemory, OutputExists, PincelError
+from engine.client.errors import (
+    GeneratorUnknown,
+    InputMissing,
+    OptionError,
+    OutOfMemory,
+    OutputExists,
+    PincelError,
+    WeightsMissing,
+)
 from engine.store import models, weights
 from engine.store.header import TAG, read_header
 from engine.train import trainables
@@ -71,12 +79,13 @@ class Training:
         if not source:
             config = {**(self.found.THESIS if self.values["thesis"] else self.found.CONFIG), **chosen}
             return config, built(self.found, config)
-        header = read_header(Path(source))
+        path = weights_called(source)
+        header = read_header(path)
         if header.generator != self.values["generator"]:
             raise OptionError(f"{source} holds {header.generator}, not {self.values['generator']}.", "Name that one.")
         config = {**header.config, **chosen}
         generator = built(self.found, config)
-        weights.adopt(generator, Path(source))
+        weights.adopt(generator, path)
         return config, generator
 
     def run(self) -> Loop:
@@ -183,6 +192,20 @@ def found_module(name: str) -> ModuleType:
         known = trainables.names()
         raise GeneratorUnknown(f"There is no generator called {name!r}; there are: {', '.join(known)}.", known=known)
     return trainables.module(name)
+
+
+def weights_called(source: str) -> Path:
+    """The weights file of that path, else of that name among those that there are. Raises WeightsMissing."""
+    if Path(source).exists():
+        return Path(source)
+    known = models.files()
+    name = source.removesuffix(models.SUFFIX)
+    if name not in known:
+        raise WeightsMissing(
+            f"{source} is neither a file nor the name of weights; there are: {', '.join(sorted(known)) or 'none'}.",
+            "Give --finetune the path of a .safetensors file, or a name that `pincel models list` shows.",
+        )
+    return known[name]
 
 
 def check_publishing(values: Mapping[str, Any]) -> None:

@@ -89,7 +89,7 @@ def test_distances_by_their_definitions():
 
 
 def test_what_is_no_feature_network_is_refused(tmp_path):
-    with pytest.raises(WeightsMissing):
+    with pytest.raises(WeightsMissing, match=r"--features FILE.*--set features=FILE"):
         Features(tmp_path / "nowhere.safetensors")
     (tmp_path / "text.safetensors").write_text("hello")
     with pytest.raises(WeightsMetadata, match="no safetensors"):

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from engine.store import models
 from engine.tasks import frames
 from engine.tasks.base import Picture
 from engine.train import __main__ as command
-from engine.train import arguments, live, plots, trainables
+from engine.train import arguments, live, plots, trainables, training
 from engine.train.plan import Standing
 from engine.train.sweep import grid
 from tests.house.tree import ROOT
@@ -159,6 +160,7 @@ DATA = ["--data", "train", "--steps", "1", "--device", "cpu"]
         (["srgan", *DATA, "--magic"], "option.invalid", "--magic"),
         (["--resume", "--out", "runs/none"], "training.no-checkpoint", "runs/none"),
         (["srgan", *DATA, "--finetune", "none.safetensors"], "weights.missing", "none.safetensors"),
+        (["srgan", *DATA, "--finetune", "srgan.none"], "weights.missing", "a name that `pincel models list` shows"),
         (["srgan", *DATA, "--publish", "--tag", "No tag"], "option.invalid", "No tag"),
         (["srgan", *DATA, "--publish", "--pack", "none.tar"], "input.missing", "none.tar"),
         (["features", *DATA, "--publish"], "option.invalid", "features"),
@@ -254,3 +256,11 @@ def test_the_pages_say_what_the_command_understands():
             assert values.get("generator", "srgan") in [*trainables.names(), "NAME"], line
             for name in values.get("sweep", ()):
                 assert grid([name]), line
+
+
+@pytest.mark.parametrize("name", ["srgan.psnr", "srgan.psnr.safetensors"])
+def test_weights_to_begin_with_by_name(place, tiny_folder, monkeypatch, name):
+    monkeypatch.setenv("PINCEL_MODELS", str(tiny_folder))
+    assert training.weights_called(name) == tiny_folder / "srgan.psnr.safetensors"
+    (place / name).touch()
+    assert training.weights_called(name) == Path(name), "a path comes first"

@@ -23,8 +23,12 @@ def test_small_and_damaged_pictures_are_left_out(tmp_path):
     store = PictureStore(pictures_in(tmp_path), min_side=9)
     assert [p.name for p in store.files] == ["0.png", "1.png"]
     assert sorted(p.name for p in store.skipped) == ["2.png", "bad.png"]
-    with pytest.raises(InputMissing):
+    with pytest.raises(InputMissing, match="at least 100 pixels") as small:
         PictureStore(pictures_in(tmp_path), min_side=100)
+    assert "larger pictures" in small.value.remedy and "--set crop=" in small.value.remedy
+    with pytest.raises(InputMissing, match="None of 1 pictures can be read") as damaged:
+        PictureStore([tmp_path / "bad.png"])
+    assert "larger" not in damaged.value.remedy
 
 
 def test_pictures_come_back_whole(tmp_path):
