@@ -14,6 +14,7 @@ import typer
 
 from engine import __version__, paths
 from engine.cli.anonymous import anonymous
+from engine.cli.service import in_words
 from engine.client.errors import PincelError
 from engine.server import log
 
@@ -81,10 +82,12 @@ def _print_value(key: str, value: Any) -> None:
         print(f"  {key}:" + ("" if value else " none"))
         for line in value:
             print(f"    {line}")
-    elif isinstance(value, dict):
-        print(f"  {key}: " + ", ".join(f"{k} {v}" for k, v in value.items()))
+    elif isinstance(value, dict) and any(isinstance(v, list) for v in value.values()):
+        print(f"  {key}:")
+        for name, one in value.items():
+            print(f"    {name}: {in_words(one, name)}")
     else:
-        print(f"  {key}: {value}")
+        print(f"  {key}: {in_words(value, key)}")
 
 
 def _pincel() -> dict[str, Any]:
@@ -259,15 +262,19 @@ def _editors() -> dict[str, str]:
     from engine.install import common
 
     said = {}
+    around = common.Surroundings.here()
     for name in EDITORS:
         editor = importlib.import_module(f"engine.install.{name}").EDITOR
-        for profile in editor.profiles(common.Surroundings.here()):
+        profiles = editor.profiles(around)
+        if not profiles:
+            said[editor.title] = common.NEVER_STARTED if editor.is_there(around) else "not found"
+        for profile in profiles:
             noted = common.note(editor, profile)
             state = f"Pincel {noted['version']}{' (linked)' * bool(noted['linked'])}" if noted else "without Pincel"
             if noted and noted["version"] != __version__:
                 state += f", not {__version__}: run `pincel install {name}`"
             said[f"{profile.title} in {profile.plugins}"] = state
-    return said or {"found": "none"}
+    return said
 
 
 def _remote(problems: list[str]) -> dict[str, Any]:

@@ -50,6 +50,11 @@ def serve(
         typer.Option("--unit", help="Print a systemd user unit that serves with the other options; serve nothing."),
     ] = False,
 ) -> None:
+    from engine.store import devices
+
+    for name in device or ():
+        if name != "auto":  # what there is: the workers find out
+            devices.check(name)
     if show_unit:
         from engine.cli.unit import unit
 
@@ -95,14 +100,17 @@ def status(as_json: Json = False) -> None:
         return
     print("The engine is running.")
     for name, value in state.items():
-        print(f"  {name}: {_words(value, name)}")
+        print(f"  {name}: {in_words(value, name)}")
 
 
-def _words(value: Any, name: str = "") -> str:
+def in_words(value: Any, name: str = "") -> str:
+    """A value of the engine's state, or of what doctor found, for people. name: what it is called there."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
-        return "; ".join(_words(v) for v in value) or "none"
+        return "; ".join(in_words(v) for v in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_words(v, k)}" for k, v in value.items())
+        return ", ".join(f"{k} {in_words(v, k)}" for k, v in value.items())
     if name == "memory" and isinstance(value, int):
         return f"{value / 2**20:.0f} MiB"
     if name in ("uptime", "keep_alive"):

@@ -214,7 +214,7 @@ class WeightsShape(WeightsError):
 
 class WeightsMetadata(WeightsError):
     code = "weights.metadata"
-    remedy = "The file's header is not one that Pincel wrote: publish it again with `pincel models add`."
+    remedy = "Give a .safetensors file that Pincel's training exported: `pincel train --publish` makes one."
 
 
 class WeightsChanged(WeightsError):

@@ -22,6 +22,7 @@ from engine import __version__, client
 from engine.client import launcher
 from engine.client.errors import DiskFull, NoProfile, NotWritable, OutputError
 
+NEVER_STARTED = "is installed, but was never started"  # an editor of which a program but no profile was found
 CLIENT = "pincel_client"  # the client's name beside a plug-in
 NOTE = "pincel-install.json"  # what we leave in a folder that is ours, and the only thing that allows removing it
 
@@ -53,8 +54,10 @@ class Editor(ABC):
 
     name = ""
     title = ""
+    programs_in_path: tuple[str, ...] = ()  # by which an editor that was never started is known
     # What the user does next, one sentence.
     afterwards = ""
+    folder_name = "folder"
 
     @abstractmethod
     def profiles(self, around: Surroundings) -> list[Profile]:
@@ -78,15 +81,30 @@ class Editor(ABC):
     def removed(self, profile: Profile) -> None:  # noqa: B027
         """What `installed` did, undone."""
 
+    def is_there(self, around: Surroundings) -> bool:
+        """Whether the editor itself is found, with or without a profile."""
+        path = around.environ.get("PATH")
+        return any(shutil.which(program, path=path) for program in self.programs_in_path)
+
     def without_profiles(self, around: Surroundings) -> str:
         """What to do where there is no profile."""
-        return f"Start {self.title} once, so that it makes its folders, then try again; or name one with --folder."
+        if self.is_there(around):
+            return f"{self.title} {NEVER_STARTED}: start it once, close it, and try again."
+        return f"Install {self.title} and start it once, then try again; or name its {self.folder_name} with --folder."
 
 
 def found(editor: Editor, folder: Path | None = None, around: Surroundings | None = None) -> list[Profile]:
     """The profiles to work on. Raises NoProfile."""
     around = around or Surroundings.here()
     profiles = [editor.named(folder)] if folder is not None else editor.profiles(around)
+    if (
+        folder is not None and not profiles[0].plugins.parent.is_dir()
+    ):  # a misspelt one would be made, and never be read
+        raise NoProfile(
+            f"There is no folder {profiles[0].plugins.parent}.",
+            f"Name the profile folder of a {editor.title} that was started once.",
+            path=str(folder),
+        )
     if not profiles:
         raise NoProfile(f"No profile of {editor.title} was found.", editor.without_profiles(around))
     return profiles

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 from engine import paths
@@ -14,6 +13,7 @@ _VERSION = re.compile(r"(?:3\.\d+|2\.10)")
 
 class Gimp(Editor):
     name, title = "gimp", "GIMP"
+    programs_in_path = ("gimp", "gimp-3.0", "gimp-3.2")
     afterwards = "Restart GIMP, open a photograph and choose Filters > Pincel > Colorize Photo."
 
     def profiles(self, around: Surroundings) -> list[Profile]:
@@ -38,12 +38,6 @@ class Gimp(Editor):
 
     def programs(self, profile: Profile) -> list[str]:
         return ["pincel_210.py" if profile.version == "2.10" else "pincel.py"]
-
-    def without_profiles(self, around: Surroundings) -> str:
-        there = any(shutil.which(name, path=around.environ.get("PATH")) for name in ("gimp", "gimp-3.0", "gimp-3.2"))
-        if there:
-            return "GIMP is installed, but was never started: start it once, close it, and try again."
-        return "Install GIMP and start it once, then try again; or name its folder with --folder."
 
 
 def _roots(around: Surroundings) -> list[tuple[str, Path]]:

@@ -33,6 +33,8 @@ class KritaProfile(Profile):
 
 class Krita(Editor):
     name, title = "krita", "Krita"
+    programs_in_path = ("krita",)
+    folder_name = "resource folder"
     afterwards = (
         "Restart Krita and choose Settings > Dockers > Pincel. Not there? Tick Pincel in Settings > Configure Krita > "
         "Python Plugin Manager and restart again."
@@ -85,11 +87,6 @@ class Krita(Editor):
             except OSError as error:
                 raise NotWritable(f"{target} cannot be written: {error.strerror or error}.") from error
         return target
-
-    def without_profiles(self, around: Surroundings) -> str:
-        if shutil.which("krita", path=around.environ.get("PATH")):
-            return "Krita is installed, but was never started: start it once, close it, and try again."
-        return "Install Krita and start it once, then try again; or name its resource folder with --folder."
 
 
 def _files(profile: Profile) -> list[tuple[str, Path]]:

@@ -11,14 +11,17 @@ from pathlib import Path
 from types import FrameType
 
 from engine import __version__, paths
+from engine.client.errors import EngineStart
 from engine.server import instance
 from engine.server.broker import Broker
+from engine.server.front import loopback
 from engine.server.log import FILE, logging_to
 from engine.server.settings import Settings
 
 
 def serve(settings: Settings, log: Path | None = None, say: Callable[[str], None] = print) -> int:
-    """Run the engine until Ctrl-C, SIGTERM, a client's `stop` or its idle exit; 0 then, and 0 when another one runs.
+    """Run the engine until Ctrl-C, SIGTERM, a client's `stop` or its idle exit; 0 then, and 0 when another one runs that
+    will do as well.
 
     log: the log file, by default engine.log in the user's log folder. say: gets the few sentences for the user.
     Call it in the main thread. Raises EngineStart, NotLoopback, PortTaken, EngineNotAnswering.
@@ -26,6 +29,7 @@ def serve(settings: Settings, log: Path | None = None, say: Callable[[str], None
     with instance.alone() as first:
         if not first:
             other = instance.running()
+            _check_suffices(settings, other.pid, other.endpoint)
             say(f"Pincel's engine already runs (process {other.pid}, {other.endpoint}); it will be used.")
             return 0
         with logging_to(log or paths.log_folder() / FILE):
@@ -42,6 +46,30 @@ def serve(settings: Settings, log: Path | None = None, say: Callable[[str], None
                 broker.run(wake, keep)
     say("The engine ended.")
     return 0
+
+
+def _check_suffices(settings: Settings, pid: int, endpoint: str) -> None:
+    """Raises EngineStart where something is asked for that the engine that runs there is not known to have.
+
+    Without this `pincel serve --remote` would seem to have opened a door. NotLoopback comes first: a stop would not help.
+    """
+    usual, asked = Settings(), []
+    if settings.ipc is not None:
+        asked += ["--ipc"] * (endpoint != f"ipc://{Path(settings.ipc).expanduser().absolute()}")
+    else:
+        host, port = endpoint.removeprefix("tcp://").rpartition(":")[::2]
+        asked += ["--host"] * (settings.host != usual.host and loopback(settings.host) != host)
+        asked += ["--port"] * (settings.port not in (0, int(port) if port.isdecimal() else 0))
+    for name in ("remote", "devices", "keep_alive", "idle_exit", "max_bytes"):
+        if getattr(settings, name) != getattr(usual, name):
+            asked.append("--device" if name == "devices" else "--" + name.replace("_", "-"))
+    if asked:
+        raise EngineStart(
+            f"Pincel's engine already runs (process {pid}, {endpoint}), and cannot take over {', '.join(asked)}.",
+            "Run `pincel stop`, then this command again; or leave the options away to use the engine that runs.",
+            pid=pid,
+            options=asked,
+        )
 
 
 @contextlib.contextmanager

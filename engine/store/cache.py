@@ -15,7 +15,7 @@ from engine.client.errors import InternalError
 from engine.generators import base
 from engine.generators.base import Card
 from engine.nn.folding import folded
-from engine.store import gpu, mixing, models, openvino, weights
+from engine.store import devices, gpu, mixing, models, openvino, weights
 from engine.store.header import Header, digest
 
 BUDGET = 2 << 30  # bytes of weights kept
@@ -126,8 +126,10 @@ def quick_type(device: torch.device) -> torch.dtype | None:
 def best_device(wanted: str | None = None) -> torch.device:
     """The device of that name; without one, the best there is: CUDA, Apple's MPS, the CPU. OpenVINO's is the CPU.
 
-    Raises RuntimeError where there is no such device.
+    Raises OptionError where nothing is called so, RuntimeError where there is no such device.
     """
+    if wanted:
+        devices.check(wanted)
     if wanted == openvino.NAME:
         openvino.available()
         return torch.device("cpu")

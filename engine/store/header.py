@@ -79,9 +79,7 @@ def read_header(path: Path) -> Header:
                 raise errors.WeightsTruncated(f"{path.name} has only {size} bytes.")
             length = struct.unpack("<Q", start)[0]
             if length > HEADER_MAX:
-                raise errors.WeightsMetadata(
-                    f"{path.name} is not a safetensors file: its header would have {length} bytes."
-                )
+                raise errors.WeightsMetadata(f"{path.name} is not a safetensors file.", header_bytes=length)
             text = file.read(length)
     except FileNotFoundError:
         raise errors.WeightsMissing(f"There is no weights file {path.name}.") from None

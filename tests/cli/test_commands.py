@@ -96,3 +96,26 @@ def test_the_user_is_not_named_by_accident(capsys):
     pincel("doctor")
     name = getpass.getuser() if os.environ.get("USER") else os.path.basename(os.path.expanduser("~"))
     assert f"/{name}/" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content", [b"only some text, no weights", b"\x02" + bytes(7) + b"[]", b"\x02" + bytes(7) + b"{}"]
+)
+def test_models_add_of_something_else_leads_out(tmp_path, capsys, content):
+    file = tmp_path / "text.png"
+    file.write_bytes(content)
+    assert pincel("models", "add", file) == 5
+    said = capsys.readouterr().err
+    assert "Give a .safetensors file that Pincel's training exported" in said and "models add" not in said
+
+
+def test_doctor_and_install_find_the_same_editors(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gimp").write_text("#!/bin/sh\n")
+    (tmp_path / "gimp").chmod(0o755)
+    for name, value in {"HOME": tmp_path / "home", "PATH": tmp_path, "XDG_CONFIG_HOME": tmp_path / "config"}.items():
+        monkeypatch.setenv(name, str(value))
+    pincel("doctor", "--json")
+    editors = json.loads(capsys.readouterr().out)["editors"]
+    assert editors == {"GIMP": "is installed, but was never started", "Krita": "not found"}
+    assert pincel("install", "gimp") == 4
+    assert "GIMP is installed, but was never started: start it once" in capsys.readouterr().err

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.cli.pictures import grey
+from tests.cli.pictures import grey, pincel
 from tests.server.harness import ROOT, EngineProcess, until
 
 
@@ -73,3 +74,42 @@ def test_stop(tmp_path_factory):
     assert engine.finish(number=0)[0] == 0
     assert run(engine, "status")[0] == 6
     assert run(engine, "colorize", ROOT / "README.md", "--engine", "service")[0] == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--remote", "127.0.0.1:4711"], "engine.start", "cannot take over --remote."),
+        (["--device", "cpu", "--keep-alive", "5"], "engine.start", "cannot take over --device, --keep-alive."),
+        (["--ipc", "a.sock"], "engine.start", "cannot take over --ipc."),
+        (["--port", "1"], "engine.start", "cannot take over --port."),
+        (["--host", "127.0.0.2"], "engine.start", "cannot take over --host."),
+        (["--host", "0.0.0.0"], "engine.not-loopback", "0.0.0.0"),
+    ],
+)
+def test_what_the_running_engine_cannot_take_over_is_refused(engine, options, code, said):
+    status, out, err = run(engine, "serve", *options)
+    assert (status, out) == (6, "") and code in err and said in err
+    if code == "engine.start":
+        assert f"(process {engine.process.pid}, " in err and "Run `pincel stop`, then this command again" in err
+
+
+def test_serve_beside_an_engine_that_will_do(engine):
+    port = engine.connection().endpoint.rpartition(":")[2]
+    for options in ([], ["--host", "localhost", "--port", port]):
+        status, out, _ = run(engine, "serve", *options)
+        assert status == 0 and "it will be used" in out
+
+
+def test_doctor_says_what_the_engine_does_in_words(engine):
+    said = run(engine, "doctor")[1]
+    assert "  running: yes\n" in said and "    queue: none\n" in said
+    assert "{" not in said and re.search(r"uptime: \d+ s\n", said)
+
+
+@pytest.mark.parametrize("options", [[], ["--unit"]])
+def test_a_device_that_cannot_be_is_refused_at_the_start(tmp_path, monkeypatch, capsys, options):
+    monkeypatch.setenv("PINCEL_RUNTIME_DIR", str(tmp_path))
+    assert pincel("serve", "--device", "foo", *options) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "devices are called cpu, cuda, cuda:1, mps, openvino. (option.invalid)" in said.err

@@ -118,9 +118,10 @@ def test_what_is_not_ours_stays(profile):
 
 
 def test_the_command(tmp_path, capsys):
+    (tmp_path / "3.0").mkdir()
     folder = ["--folder", str(tmp_path / "3.0")]
     assert run(["install", "gimp", "--list", *folder]) == 0
-    assert "without Pincel" in capsys.readouterr().out and not (tmp_path / "3.0").exists()
+    assert "without Pincel" in capsys.readouterr().out and not list((tmp_path / "3.0").iterdir())
     assert run(["install", "gimp", *folder]) == 0
     said = capsys.readouterr().out
     assert str(tmp_path / "3.0/plug-ins/pincel") in said and "Restart GIMP" in said
@@ -165,3 +166,13 @@ assert not [m for m in sys.modules if m.partition(".")[0] in ("numpy", "zmq", "t
 """
     bare = [str(Path(sys.base_prefix) / "bin" / "python3"), "-I", "-S", "-c", code]
     subprocess.run(bare, check=True, env={})
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path, capsys):
+    for editor, title, plugins in (("gimp", "GIMP", "plug-ins"), ("krita", "Krita", "pykrita")):
+        for folder in (tmp_path / "nowhere", tmp_path / "nowhere" / plugins):
+            assert run(["install", editor, "--folder", str(folder)]) == 4
+            said = capsys.readouterr().err
+            assert f"There is no folder {tmp_path / 'nowhere'}. (output.no-profile)" in said
+            assert f"Name the profile folder of a {title} that was started once." in said
+    assert list(tmp_path.iterdir()) == []
