@@ -30,6 +30,7 @@ from engine.client.errors import (
     WeightsError,
     WrongKey,
 )
+from engine.client.options import TASKS
 
 if TYPE_CHECKING:
     from engine.api import Engine, Result
@@ -76,11 +77,19 @@ class Interrupt:
 @dataclass(frozen=True)
 class Place:
     """Where the work is to be done. choice: "auto", "local" or "service"; device: in this process, on that one; remote: by
-    the engine of another machine, before all else."""
+    the engine of another machine. Raises OptionError where these contradict each other."""
 
     choice: str = "auto"
     device: str | None = None
     remote: str | None = None
+
+    def __post_init__(self) -> None:
+        here = f"--device {self.device}" if self.device is not None else "--engine local"
+        there = f"--remote {self.remote}" if self.remote is not None else "--engine service"
+        away, at_home = self.remote is not None or self.choice == "service", self.choice == "local"
+        if away and (self.device is not None or at_home):
+            other = "on that machine" if self.remote is not None else "in the running engine"
+            raise OptionError(f"{there} works {other}, {here} in this process.", "Leave one of the two away.")
 
 
 @contextmanager
@@ -134,6 +143,8 @@ def run(
 
     def failed(source: Path | None, error: PincelError) -> None:
         failures.append(error)
+        if error.remedy == OptionError.remedy:  # said by a part that does not know the command
+            error.remedy = TASKS[task].remedy()
         report.failed(source, error)
 
     with interrupt.installed():
@@ -141,7 +152,7 @@ def run(
             good = any(work.error is None for work in works)
             with engine_for(place) if good else _nowhere() as (engine, where):
                 interrupt.gently = where == "service"
-                report.started(len(works), where)
+                report.started(len(works), where, place.remote)
                 if engine is not None and report.foretells:
                     foretell(task, works, options, report, engine)
                 with report.working(len(works)):

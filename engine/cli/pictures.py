@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 import inspect
 import json
+import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.client.errors import OptionError, PincelError
-from engine.client.options import TASKS, Option, Task
+from engine.client.options import TASKS, Option, Task, figure
 
 _COMMON = "Files and engine"
 _EXTRAS = {
@@ -59,7 +61,7 @@ def _declared(option: Option) -> inspect.Parameter:
     kind: Any = {"int": int, "float": float, "bool": bool}.get(option.kind, str)
     # Ranges and choices are checked by the declaration itself, so that a wrong value has a code and a remedy here too.
     if option.kind in ("int", "float"):
-        extra["help"] += f" {option.low:g} to {option.high:g}."
+        extra["help"] += f" {figure(option.low)} to {figure(option.high)}."
     elif option.kind == "choice":
         extra["metavar"] = "|".join(option.choices)
     elif option.kind == "bool":
@@ -68,7 +70,8 @@ def _declared(option: Option) -> inspect.Parameter:
         extra["help"] += " Without numbers too."
         extra["metavar"] = "[X,Y,W,H]"
     elif option.kind == "numbers":
-        extra["help"] += f" {option.count} from {option.low:g} to {option.high:g}; @FILE reads them as a JSON list."
+        between = f"{option.count} from {figure(option.low)} to {figure(option.high)}"
+        extra["help"] += f" {between}; @FILE reads them as a JSON list."
         extra["metavar"] = "N,N,...|@FILE"
     else:
         extra["metavar"] = "NAME"
@@ -81,27 +84,49 @@ MIDDLE = "middle"
 
 
 def normalised(arguments: Sequence[str]) -> list[str]:
-    """The command line with a value for each --preview: the numbers that follow it, else MIDDLE."""
+    """The command line with a value for each --preview: what follows it, if that is meant as one, else MIDDLE."""
     made = list(arguments)
     for place in [n for n, word in enumerate(made) if word == "--preview"]:
-        numbers = made[place + 1].split(",") if place + 1 < len(made) else []
-        if len(numbers) < 2 or not all(number.strip().isdigit() for number in numbers):
+        if not _meant_as_numbers(made[place + 1] if place + 1 < len(made) else ""):
             made[place] = f"--preview={MIDDLE}"
     return made
+
+
+def _meant_as_numbers(word: str) -> bool:
+    """Whether the word behind --preview is its value, right or wrong, and not the next flag or a picture's name."""
+    if re.fullmatch(r"-\D.*|.*\.[A-Za-z]{3,4}", word) or os.path.exists(word):
+        return re.fullmatch(r"\d+(\s*,\s*\d+)+", word) is not None  # this form always counted as the numbers
+    return "," in word or word.isdigit()
 
 
 def _numbers(option: Option, text: str) -> list[float]:
     """The numbers of a flag: commas between them, or @ and a file that holds a JSON list. Raises OptionError."""
     if option.name == "preview" and text == MIDDLE:
         return [0.0] * option.count
+    if option.name == "preview":
+        return _rectangle(option, text)
     where = text[1:] if text.startswith("@") else ""
     try:
         found = json.loads(Path(where).read_text("utf-8") if where else f"[{text}]")
     except (OSError, ValueError) as error:
-        reason = f"{where} cannot be read: {error}" if where else f"{text[:80]!r} is no list of numbers"
+        if isinstance(error, FileNotFoundError):
+            reason = f"there is no file {where}"
+        elif isinstance(error, OSError):
+            reason = f"{where} cannot be read: {error.strerror}"
+        else:
+            reason = f"{where or repr(text[:80])} is no list of numbers"
         remedy = f"Give {option.expects()}, with commas between them, or @ and the name of a JSON file."
         raise OptionError(f"{option.name}: {reason}.", remedy, option=option.name) from None
     return found if isinstance(found, list) else [found]
+
+
+def _rectangle(option: Option, text: str) -> list[float]:
+    """The preview's numbers. Raises OptionError."""
+    numbers = text.split(",")
+    if len(numbers) != option.count or not all(number.strip().isdecimal() for number in numbers):
+        remedy = "Give --preview X,Y,WIDTH,HEIGHT in the source's pixels, or --preview alone for the middle."
+        raise OptionError(f"--preview takes four whole numbers, not {text[:80]!r}.", remedy, option=option.name)
+    return [float(number) for number in numbers]
 
 
 def _extra(name: str) -> inspect.Parameter:
@@ -165,23 +190,26 @@ def _run(
     convert: bool = False,
 ) -> int:
     from engine.cli import batch
-    from engine.cli.plan import plan
+    from engine.cli.plan import Work, plan
     from engine.cli.report import Lines, Report, Screen
 
     report: Report = Lines() if as_json else Screen(quiet)
+    left_out: list[Work] = []
     try:
+        where = batch.Place(engine.value, device, remote)
         written = [option for option in task.options if option.kind == "numbers" and options[option.name] is not None]
         values = task.complete(options | {o.name: _numbers(o, options[o.name]) for o in written})
         naming = {"recursive": recursive, "overwrite": overwrite, "skip_existing": skip_existing}
-        works = plan(task.name, values, list(inputs), out, reads=extras.values(), **naming)
+        read = extras.values()
+        works = plan(task.name, values, list(inputs), out, reads=read, leave=left_out.append, **naming)
     except PincelError as error:
         report.started(0, "none")
         report.failed(None, error)
         report.finished(0, 1, 0, 0.0, error.exit_status)
         return error.exit_status
+    report.left_out(left_out)
     if dry_run:
         return _dry(works, report)
-    where = batch.Place(engine.value, device, remote)
     return batch.run(task.name, works, values, extras, report, where, convert=convert, overwrite=overwrite)
 
 

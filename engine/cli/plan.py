@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import string
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,16 +60,17 @@ def plan(
     overwrite: bool = False,
     skip_existing: bool = False,
     reads: Iterable[Path] = (),
+    leave: Callable[[Work], object] = lambda work: None,
 ) -> list[Work]:
     """The works, in the order of the inputs; a folder's pictures by name.
 
     out: None (beside the source), a folder, a file name or a template with {stem}-like fields. A source that is missing, or
     whose target exists, becomes a work with an error; with skip_existing, a source whose targets all exist is left out.
-    reads: other pictures that the command reads, which no result may replace.
+    reads: other pictures that the command reads, which no result may replace. leave: is called with each work left out.
     Raises OptionError or OutputFormat when `out` itself makes no sense.
     """
     if not TASKS[task].source:
-        return _from_nothing(task, values, out, overwrite, skip_existing)
+        return _from_nothing(task, values, out, overwrite, skip_existing, leave)
     found = list(_sources(inputs, recursive, label(task, values)))
     naming = _Naming(task, values, out, len(found))
     works: list[Work] = []
@@ -81,7 +82,7 @@ def plan(
             continue
         work.targets = naming.targets(work.source, below)
         if skip_existing and all(target.exists() for target in work.targets):
-            works.pop()
+            leave(works.pop())
             continue
         work.error = _refused(work, sources, taken, overwrite)
         for target in work.targets:
@@ -90,11 +91,17 @@ def plan(
 
 
 def _from_nothing(
-    task: str, values: Mapping[str, Any], out: str | None, overwrite: bool, skip_existing: bool
+    task: str,
+    values: Mapping[str, Any],
+    out: str | None,
+    overwrite: bool,
+    skip_existing: bool,
+    leave: Callable[[Work], object],
 ) -> list[Work]:
     """The one work of a task without a source."""
     work = Work(None, _Naming(task, values, out, 1).targets(None, Path()))
     if skip_existing and all(target.exists() for target in work.targets):
+        leave(work)
         return []
     work.error = _refused(work, set(), {}, overwrite)
     return [work]

@@ -55,7 +55,10 @@ class Lines:
         sys.stdout.write(json.dumps({"event": event, **values}, default=str) + "\n")
         sys.stdout.flush()
 
-    def started(self, files: int, where: str) -> None:
+    def left_out(self, works: list[Work]) -> None:
+        """Nothing: what is left out has no line."""
+
+    def started(self, files: int, where: str, remote: str | None = None) -> None:
         self._say("start", files=files, engine=where, version=__version__)
 
     def foretold(self, seconds: float, nbytes: int) -> None:
@@ -116,10 +119,23 @@ class Screen:
             f"{self._files} pictures: {said}" if self._files > 1 else said[0].upper() + said[1:], style="dim"
         )
 
-    def started(self, files: int, where: str) -> None:
+    def left_out(self, works: list[Work]) -> None:
+        """What --skip-existing found done already."""
+        if self.quiet or not works:
+            return
+        count = sum(len(work.targets) if work.source is None else 1 for work in works)
+        if works[0].source is None:
+            said = "1 picture exists" if count == 1 else f"{count} pictures exist"
+        else:
+            said = "1 picture has its result" if count == 1 else f"{count} pictures have their results"
+        self.console.print(f"{said} already: left out.", style="dim")
+
+    def started(self, files: int, where: str, remote: str | None = None) -> None:
+        """where: as in the JSON lines; remote: the name of the machine whose engine does the work, or None."""
         self._files = files
         if where == "service" and not self.quiet:
-            self.console.print("Using the running engine.", style="dim")
+            name = "the running engine" if remote is None else f"the engine on {remote}"
+            self.console.print(f"Using {name}.", style="dim", markup=False)
 
     def planned(self, work: Work) -> None:
         for target in work.targets:

@@ -9,6 +9,11 @@ from .pixels import SIDE_MAX
 SEED_MAX = 2**32 - 1
 
 
+def figure(value):
+    """A number as people read it: a whole one whole, however large."""
+    return "%d" % value if value == int(value) else "%g" % value
+
+
 class Option:
     """One option of a task.
 
@@ -59,8 +64,10 @@ class Option:
         if self.kind == "generator":
             return "a generator's name"
         if self.kind == "numbers":
-            return "%d numbers from %g to %g" % (self.count, self.low, self.high)
-        return "a %s from %g to %g" % ("whole number" if self.kind == "int" else "number", self.low, self.high)
+            what = "%d numbers" % self.count
+        else:
+            what = "a whole number" if self.kind == "int" else "a number"
+        return "%s from %s to %s" % (what, figure(self.low), figure(self.high))
 
     def to_dict(self):
         """The declaration as JSON values, for the service's hello."""
@@ -70,25 +77,39 @@ class Option:
 class Task:
     """A task: its options and the extra pictures it takes beside the source ("hints", "mask").
 
-    source: whether it works on a picture; without one it makes pictures from its options alone.
+    source: whether it works on a picture; without one it makes pictures from its options alone. together: raises
+    OptionError where values that are right each by itself do not go together.
     """
 
-    def __init__(self, name, title, help, options, extras=(), source=True):
+    def __init__(self, name, title, help, options, extras=(), source=True, together=None):
         self.name, self.title, self.help = name, title, help
         self.options, self.extras, self.source = tuple(options), tuple(extras), source
+        self._together = together
 
     def option(self, name):
         for option in self.options:
             if option.name == name:
                 return option
         known = ", ".join(o.name for o in self.options)
-        raise OptionError("%s has no option called %r; it has %s." % (self.name, name, known), option=str(name))
+        sentence = "%s has no option called %r; it has %s." % (self.name, name, known)
+        raise OptionError(sentence, self.remedy(), option=str(name))
+
+    def remedy(self):
+        """What to do about a wrong option of this task."""
+        return OptionError.remedy.replace("COMMAND", self.name)
 
     def complete(self, given):
         """All options of the task: the given ones checked, the others at their defaults. Raises OptionError."""
         values = {o.name: o.default for o in self.options}
-        for name, value in given.items():
-            values[name] = self.option(name).check(value)
+        try:
+            for name, value in given.items():
+                values[name] = self.option(name).check(value)
+            if self._together is not None:
+                self._together(values)
+        except OptionError as error:
+            if error.remedy == OptionError.remedy:  # an option does not know whose it is
+                error.remedy = self.remedy()
+            raise
         return values
 
     def to_dict(self):
@@ -106,6 +127,17 @@ class Task:
 _GENERATOR = Option(
     "generator", "generator", "auto", "Generator", "Which trained network to use; auto takes the best one for the task."
 )
+
+
+def _way(values):
+    """A way from one seed to another has two ends."""
+    if values["to_seed"] is not None and values["count"] < 2:
+        raise OptionError(
+            "A way from one seed to another needs at least two pictures.",
+            "Say of how many: --count 2 to --count 16 (count=2 to 16).",
+            option="count",
+        )
+
 
 _PREVIEW = Option(
     "preview",
@@ -251,6 +283,7 @@ TASKS = {
                 ),
             ),
             source=False,
+            together=_way,
         ),
     )
 }

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.client.errors import OptionError, WeightsNotFinite
+from engine.client.errors import WeightsNotFinite
 from engine.client.options import SEED_MAX
 from engine.imaging import resize
 from engine.store.cache import Model, ModelCache
@@ -25,7 +25,7 @@ def run(values: dict[str, Any], models: ModelCache, reporter: Reporter) -> TaskR
 
     Picture n is that of the seed + n; with a spread below 1 it lies that share of the way from the seed's to it (picture 0 is
     the seed's own); with to_seed the pictures lead from the seed's to that one's in equal steps, or the spread's share of
-    the way. Raises OptionError for a way of one picture.
+    the way (the declaration refuses a way of one picture).
     """
     count, size = values["count"], values["size"]
     ways = _ways(values)
@@ -68,8 +68,6 @@ def _ways(values: dict[str, Any]) -> list[tuple[int, int, float]]:
     if values["to_seed"] is None:
         others = [(seed + n) % (SEED_MAX + 1) for n in range(count)]
         return [(seed, other, spread) for other in others]
-    if count < 2:
-        raise OptionError("A way from one seed to another needs at least two pictures: set count.", option="count")
     return [(seed, values["to_seed"], spread * n / (count - 1)) for n in range(count)]
 
 

@@ -81,3 +81,19 @@ def test_pictures_from_the_command_line(tmp_path, monkeypatch, capsys):
 def test_a_wrong_way_is_refused(capsys):
     assert run(["generate", "--to-seed", "9", "--engine", "local", "--json"]) == 2
     assert "at least two" in capsys.readouterr().out
+
+
+def test_a_wrong_way_is_refused_before_anything_is_foretold(capsys):
+    assert run(["generate", "--to-seed", "3"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "A way from one seed to another needs at least two pictures. (option.invalid)",
+        "  Say of how many: --count 2 to --count 16 (count=2 to 16).",
+    ]
+
+
+def test_what_was_drawn_before_is_counted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for seed in (7, 8):
+        Path(f"generated-{seed}.png").write_bytes(b"mine")
+    assert run(["generate", "--seed", "7", "--count", "2", "--skip-existing"]) == 0
+    assert capsys.readouterr().err == "2 pictures exist already: left out.\n"

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.cli.pictures import normalised
+from engine.client.errors import OptionError
 from engine.client.options import TASKS
 from tests.cli.pictures import events, grey, pincel
 
@@ -191,6 +193,8 @@ def test_a_device_that_is_not_there(tmp_path, capsys, device):
     assert pincel("colorize", grey(tmp_path / "a.png"), "--device", device) == 2
     said = capsys.readouterr().err
     assert f"The device {device} cannot be used" in said and "(option.invalid)" in said
+    if device == "no-such-device":
+        assert "devices are called cpu, cuda, cuda:1, mps, openvino." in said
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
@@ -227,3 +231,77 @@ def test_every_declared_option_has_its_flag(task, capsys, monkeypatch):
     page = capsys.readouterr().out
     for name in [option.name for option in task.options] + list(task.extras):
         assert f"--{name.replace('_', '-')} " in page
+
+
+def test_what_is_left_out_is_said(tmp_path, capsys):
+    sources = [grey(tmp_path / f"{n}.png") for n in range(3)]
+    for n, said in ((0, "1 picture has its result"), (1, "2 pictures have their results")):
+        (tmp_path / f"{n}.colorized.png").write_bytes(b"mine")
+        assert pincel("colorize", *sources[: n + 1], "--skip-existing") == 0
+        assert capsys.readouterr().err == f"{said} already: left out.\n"
+        assert pincel("colorize", *sources[: n + 1], "--skip-existing", "-q") == 0
+        assert pincel("colorize", *sources[: n + 1], "--skip-existing", "--dry-run") == 0
+        assert capsys.readouterr().err == f"{said} already: left out.\n"
+    assert pincel("colorize", *sources, "--skip-existing", "--dry-run") == 0
+    said = capsys.readouterr()
+    assert "2 pictures have" in said.err and said.out.startswith(f"{sources[2]} -> ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--remote", "workshop", "--device", "cpu"),
+        ("--remote", "workshop", "--engine", "local"),
+        ("--engine", "service", "--device", "cpu"),
+    ],
+)
+def test_places_that_contradict_each_other(tmp_path, capsys, arguments):
+    assert pincel("colorize", grey(tmp_path / "a.png"), *arguments) == 2
+    said = capsys.readouterr().err
+    assert "(option.invalid)" in said and arguments[0] in said and f"{arguments[2]} {arguments[3]}" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("wrong", ["a,b", "1,2", "100", "1.5,2,3,4", "-1,2,3,4", "nowhere,1.5"])
+def test_a_wrong_preview_is_no_file_s_name(tmp_path, monkeypatch, capsys, wrong):
+    monkeypatch.chdir(tmp_path)
+    grey(tmp_path / "a.png")
+    assert pincel("colorize", "a.png", "--preview", wrong, "-o", "b.png") == 2
+    said = capsys.readouterr().err
+    assert f"--preview takes four whole numbers, not '{wrong}'. (option.invalid)" in said
+    assert "--preview X,Y,WIDTH,HEIGHT" in said
+
+
+def test_what_may_stand_behind_a_preview(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "100").mkdir()
+    for name in ("a,b", "a,b.png", "-o", "--seed", "photo.jpg", "100"):
+        (tmp_path / "a,b").touch()
+        assert normalised(["colorize", "--preview", name]) == ["colorize", "--preview=middle", name]
+    for value in ("1,2,3,4", "-1,2,3,4", "a,c"):
+        assert normalised(["colorize", "--preview", value]) == ["colorize", "--preview", value]
+
+
+def test_remedies_name_the_command_and_ranges_are_whole(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    source = grey(tmp_path / "a.png")
+    assert pincel("colorize", source, "--seed", -1) == 2
+    said = capsys.readouterr().err
+    assert "seed must be a whole number from 0 to 4294967295, not -1." in said and "`pincel colorize --help`" in said
+    assert pincel("colorize", "--help") == 0
+    assert "0 to 4294967295." in capsys.readouterr().out
+
+
+def test_a_remedy_from_below_names_the_command(tmp_path, capsys, monkeypatch):
+    def refuse(*given, **options):
+        raise OptionError("These do not go together.")
+
+    monkeypatch.setattr("engine.api.Engine.upscale", refuse)
+    assert pincel("upscale", grey(tmp_path / "a.png")) == 2
+    assert "See `pincel upscale --help` for the options" in capsys.readouterr().err
+
+
+def test_numbers_from_a_file_that_is_not_there(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert pincel("sketch", grey(tmp_path / "a.png"), "--z", "@nofile.json") == 2
+    assert "z: there is no file nofile.json. (option.invalid)" in capsys.readouterr().err
