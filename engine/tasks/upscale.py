@@ -43,6 +43,9 @@ def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: R
     reporter.plan = {"load": 2, "net": 96, "write": 2}
     with reporter.phase("load"):
         model = models.get("upscale", values["generator"], values["realism"])
+    most = model.card.scale**2
+    if height > source.height * most or width > source.width * most:
+        raise OptionError(f"{width} x {height} is more than {most} times the source's size.")
     notices: list[str] = []
     picture = enlarged(source, height, width, model, reporter, notices, values["quality"], values["preview"])
     info = model.info() | {"seconds": reporter.seconds, "notices": notices, "size": [width, height]}
@@ -63,11 +66,10 @@ def enlarged(
 
     part: only what lies over this part of the picture is computed, the rest of the result left unset.
     """
-    # One pass of an x4 network reaches x4; beyond, the enlarged picture is enlarged once more.
+    # One pass of an x4 network reaches x4; beyond, the enlarged picture is enlarged once more, and what
+    # that leaves is interpolated.
     steps = [(height, width)]
-    while steps[0][0] > source.height * model.card.scale or steps[0][1] > source.width * model.card.scale:
-        if len(steps) == 2:
-            raise OptionError(f"{width} x {height} is more than {model.card.scale**2} times the source's size.")
+    if height > source.height * model.card.scale or width > source.width * model.card.scale:
         steps.insert(0, (source.height * model.card.scale, source.width * model.card.scale))
     picture = source
     for step_height, step_width in steps:

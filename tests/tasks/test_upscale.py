@@ -121,6 +121,13 @@ def test_a_result_too_large_is_refused(engine):
         engine.upscale(np.zeros((2, 15000), np.uint8))
 
 
+def test_more_than_twice_the_network_s_factor_is_refused(engine):
+    source = np.zeros((10, 12, 3), np.uint8)
+    assert engine.upscale(source, width=192).info["size"] == [192, 160]
+    with pytest.raises(errors.OptionError, match="more than 16 times"):
+        engine.upscale(source, width=193)
+
+
 @pytest.mark.parametrize("fails", [1, 2, 3])
 def test_lack_of_memory_at_any_tile_halves_it(engine, small, monkeypatch, fails):
     whole = engine.upscale(small).array
