@@ -23,8 +23,10 @@ from engine.bench import machine
 from engine.bench.figures import Book, turns
 from engine.bench.work import photograph
 from engine.generators import base
+from engine.store import models, weights
 from engine.store.cache import Model, ModelCache
 
+EAGER = "torch eager"  # what all are compared with
 RUNTIMES = {"onnxruntime": ("onnx", "onnxruntime"), "openvino": ("openvino",), "ncnn": ("ncnn", "pnnx")}
 SIDES, QUICK_SIDES = {"upscale": 256, "colorize": 256}, {"upscale": 24, "colorize": 32}
 Call = Callable[[], "np.ndarray[Any, Any]"]
@@ -41,7 +43,7 @@ def run(book: Book, wanted: tuple[str, ...], quick: bool, runs: int) -> None:
         picture = torch.from_numpy(photograph(side, side).array / np.float32(255)).permute(2, 0, 1)[None]
         ports = [port.channels for port in card.inputs]
         inputs = [picture[:, :n].contiguous() if n in (1, 3) else torch.zeros(1, n, side, side) for n in ports]
-        calls: dict[str, Call] = {"torch fp32": _ours(model, inputs, True)}
+        calls: dict[str, Call] = {EAGER: _eager(task, inputs), "torch fp32": _ours(model, inputs, True)}
         if machine.bf16() and card.tiled:
             calls["torch bf16"] = _ours(model, inputs, False)
         # Torch's fastest layouts are of its own; the others get the plain network.
@@ -62,12 +64,12 @@ def run(book: Book, wanted: tuple[str, ...], quick: bool, runs: int) -> None:
 
 
 def _compare(book: Book, name: str, calls: dict[str, Call], runs: int, megapixels: float) -> None:
-    expected = calls["torch fp32"]()
+    expected = calls[EAGER]()
     found = turns(dict(calls), runs)
     for runtime, samples in found.items():
         book.add(f"{name}/{runtime}", [s / megapixels for s in samples], "s/MP")
-        if runtime != "torch fp32":
-            book.ratio(f"{name}/{runtime}, times as fast as torch fp32", found["torch fp32"], samples)
+        if runtime != EAGER:
+            book.ratio(f"{name}/{runtime}, times as fast as {EAGER}", found[EAGER], samples)
             off = float(np.abs(calls[runtime]().reshape(expected.shape) - expected).max())
             book.add(f"{name}/{runtime}, largest difference", [off], "of 1")
 
@@ -97,6 +99,18 @@ def _portable(network: torch.nn.Module, inputs: list[Tensor]) -> Iterator[None]:
         yield
     finally:
         F.interpolate = original
+
+
+def _eager(task: str, inputs: list[Tensor]) -> Call:
+    """The network as it was trained: nothing folded, torch's own layout, float32."""
+    _, network = weights.load(models.resolve(task, "auto"))
+
+    @torch.no_grad()
+    def call() -> np.ndarray[Any, Any]:
+        made: np.ndarray[Any, Any] = network(*inputs).numpy()
+        return made
+
+    return call
 
 
 def _ours(model: Model, inputs: list[Tensor], exact: bool) -> Call:

@@ -128,7 +128,7 @@ def test_missing_runtimes_are_named(tmp_path, monkeypatch, capsys):
     assert main(["upscale", "--quick", "--only", "peers", "--json", str(path)]) == 0
     data = json.loads(path.read_text())
     assert data["skipped"] == {"peers/upscale/onnxruntime": "not installed: no_such_package"}
-    assert "peers/upscale/srgan.psnr/torch fp32" in figures.from_json(data)
+    assert "peers/upscale/srgan.psnr/torch eager" in figures.from_json(data)
     assert "no_such_package" in capsys.readouterr().out
 
 
