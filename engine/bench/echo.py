@@ -37,7 +37,7 @@ def main() -> None:
 
         worker.main()
     else:
-        from engine.server.memory import with_large_pages
+        from engine.memory import with_large_pages
         from engine.server.serve import serve
         from engine.server.settings import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from engine.server.memory import with_large_pages
+from engine.memory import with_large_pages
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 `Generator(**THESIS)` is the thesis' own network (9x9 ends, 16 blocks with batch norm, nearest upsampling, tanh);
 `**PAPER` has the paper's pixel shuffle instead. `CONFIG`, the compact flagship for CPUs, differs by configuration only:
-no batch norm and 3x3 ends (EDSR, Lim 2017), all four-fold enlargement in the last convolution, and the bicubic
+no batch norm and 3x3 ends (EDSR, Lim 2017), pixel attention, all four-fold enlargement in the last convolution, and the bicubic
 enlargement added to the output, so that the network learns only what bicubic lacks. The losses differ too: see Recipe.
 """
 
@@ -51,6 +51,7 @@ CONFIG: dict[str, Any] = {
     "kernel": 3,
     "upsampling": "direct",
     "skip": True,
+    "attention": True,
 }
 THESIS: dict[str, Any] = {
     "channels": 64,
@@ -59,6 +60,7 @@ THESIS: dict[str, Any] = {
     "kernel": 9,
     "upsampling": "nearest",
     "skip": False,
+    "attention": False,
 }
 PAPER: dict[str, Any] = {**THESIS, "upsampling": "shuffle"}
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine import memory
 from engine.client.errors import InternalError
 from engine.generators import base
 from engine.generators.base import Card
@@ -167,6 +168,7 @@ class ModelCache:
     """Models by file, the most recently used kept within `budget` bytes of weights. For one thread at a time."""
 
     def __init__(self, device: str | None = None, budget: int = BUDGET) -> None:
+        memory.keep_freed()
         self.device = best_device(device)
         self.by_openvino = device == openvino.NAME
         self.budget = budget
