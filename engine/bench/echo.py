@@ -30,6 +30,11 @@ def declare() -> None:
     sys.modules["engine.tasks.echo"] = sys.modules[__name__]
 
 
+def withdraw() -> None:
+    """Let this process forget it: it is no task of Pincel's."""
+    options.TASKS.pop(ECHO.name, None)
+
+
 def main() -> None:
     declare()
     if sys.argv[1:] == ["worker"]:

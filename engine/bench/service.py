@@ -59,7 +59,10 @@ def _round_trip(book: Book, session: Session, megabytes: int, runs: int) -> None
         frames.to_pixels(tasks.run("echo", frames.to_picture(pixels), {}, ModelCache("cpu")).pictures[0])
 
     echo.declare()
-    found = turns({"copy": copy, "service": service, "in process": in_process}, runs)
+    try:
+        found = turns({"copy": copy, "service": service, "in process": in_process}, runs)
+    finally:
+        echo.withdraw()
     name = f"service/{megabytes} MB layer there and back"
     book.add(name, found["service"], "s")
     book.add(f"{name}, bytes moved", [2 * array.nbytes / 1e6 / s for s in found["service"]], "MB/s")
