@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.client.errors import EngineStart
+from engine.client.errors import EngineStart, OptionError
 from engine.server import worker
 
 
@@ -22,9 +22,9 @@ def make():
         each.context.destroy(linger=0)
 
 
-@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
-def test_a_device_that_is_not_there_is_named(make, device):
-    with pytest.raises(EngineStart, match=device):
+@pytest.mark.parametrize(("device", "error"), [("abacus", OptionError), ("cuda:99", EngineStart)])
+def test_a_device_that_is_not_there_is_named(make, device, error):
+    with pytest.raises(error, match=device):
         make(device)._cache()
 
 
