@@ -52,6 +52,7 @@ def house(tmp_path):
     return python
 
 
+@pytest.mark.slow
 def test_the_example_trains_ships_and_runs(house, tmp_path, photo):
     (tmp_path / "pictures").mkdir()
     for index in range(3):
