@@ -52,14 +52,9 @@ def _memory() -> int:
 
 def bf16() -> bool:
     """Whether the engine computes in bfloat16 on this CPU."""
-    return half_type(torch.device("cpu")) is torch.bfloat16
-
-
-def half_type(device: torch.device) -> torch.dtype | None:
-    """What the engine's "normal" quality rounds to on a device; None: nothing."""
     from engine.store.cache import quick_type
 
-    return quick_type(device)
+    return quick_type(torch.device("cpu")) is torch.bfloat16
 
 
 def short(kind: torch.dtype | None) -> str:

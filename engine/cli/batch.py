@@ -143,9 +143,7 @@ def run(
 
     def failed(source: Path | None, error: PincelError) -> None:
         failures.append(error)
-        if error.remedy == OptionError.remedy:  # said by a part that does not know the command
-            error.remedy = TASKS[task].remedy()
-        report.failed(source, error)
+        report.failed(source, TASKS[task].own(error))
 
     with interrupt.installed():
         try:

@@ -92,11 +92,13 @@ class Task:
                 return option
         known = ", ".join(o.name for o in self.options)
         sentence = "%s has no option called %r; it has %s." % (self.name, name, known)
-        raise OptionError(sentence, self.remedy(), option=str(name))
+        raise self.own(OptionError(sentence, option=str(name)))
 
-    def remedy(self):
-        """What to do about a wrong option of this task."""
-        return OptionError.remedy.replace("COMMAND", self.name)
+    def own(self, error):
+        """The error; where its remedy says a command's help, this task's. Who raised it may not know whose option it was."""
+        if error.remedy == OptionError.remedy:
+            error.remedy = error.remedy.replace("COMMAND", self.name)
+        return error
 
     def complete(self, given):
         """All options of the task: the given ones checked, the others at their defaults. Raises OptionError."""
@@ -107,8 +109,7 @@ class Task:
             if self._together is not None:
                 self._together(values)
         except OptionError as error:
-            if error.remedy == OptionError.remedy:  # an option does not know whose it is
-                error.remedy = self.remedy()
+            self.own(error)
             raise
         return values
 

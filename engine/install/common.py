@@ -97,9 +97,8 @@ def found(editor: Editor, folder: Path | None = None, around: Surroundings | Non
     """The profiles to work on. Raises NoProfile."""
     around = around or Surroundings.here()
     profiles = [editor.named(folder)] if folder is not None else editor.profiles(around)
-    if (
-        folder is not None and not profiles[0].plugins.parent.is_dir()
-    ):  # a misspelt one would be made, and never be read
+    # A misspelt folder would be made, and never be read.
+    if folder is not None and not profiles[0].plugins.parent.is_dir():
         raise NoProfile(
             f"There is no folder {profiles[0].plugins.parent}.",
             f"Name the profile folder of a {editor.title} that was started once.",

@@ -180,7 +180,7 @@ class Broker:
         if task.source and "source" not in names:
             raise MessageMalformed("A submit needs a buffer called source.")
         for name in names - {*task.extras, *(("source",) if task.source else ())}:
-            raise OptionError(f"{task.name} takes no {name}.", task.remedy(), option=name)
+            raise task.own(OptionError(f"{task.name} takes no {name}.", option=name))
         self.dispatcher.add(session, message, values)
 
     def _cancel(self, session: Session, message: Message) -> None:

@@ -23,6 +23,7 @@ class Runner:
         self.network, self.device = network, device
         self._graphs: dict[Any, _Graph | None] = {}
         self._seen: dict[Any, int] = {}
+        self._taken: float | None = None  # bytes for each input pixel
 
     @torch.inference_mode()
     def begin(self, inputs: Sequence[Tensor], half: torch.dtype | None) -> Callable[[], Tensor]:
@@ -46,15 +47,16 @@ class Runner:
         return finish
 
     def pixels(self, channels: int, side: int = 128) -> int:
-        """Input pixels that one run has room for in the device's free memory, by what a run of side x side takes."""
+        """Input pixels that one run has room for in the device's free memory, by what a first run of side x side took."""
         with torch.cuda.device(self.device), torch.inference_mode():
-            torch.cuda.synchronize()
-            torch.cuda.reset_peak_memory_stats()
-            before = torch.cuda.memory_allocated()
-            self._compute(torch.float16, torch.zeros(1, channels, side, side, device=self.device))
-            taken = max(1, torch.cuda.max_memory_allocated() - before)
+            if self._taken is None:
+                torch.cuda.synchronize()
+                torch.cuda.reset_peak_memory_stats()
+                before = torch.cuda.memory_allocated()
+                self._compute(torch.float16, torch.zeros(1, channels, side, side, device=self.device))
+                self._taken = max(1, torch.cuda.max_memory_allocated() - before) / side**2
             free = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-        return int(SHARE * free * side * side / taken)
+        return int(SHARE * free / self._taken)
 
     def _compute(self, half: torch.dtype | None, *inputs: Tensor) -> Tensor:
         # Without autocast's cache: what it kept from a capture would be memory of the graph's.

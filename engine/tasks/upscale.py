@@ -158,9 +158,6 @@ class _Enlargement:
             if waiting is not None:
                 yield waiting
             waiting = rows, columns, begun
-            if self.model.gpu is None:
-                yield waiting
-                waiting = None
         if waiting is not None:
             yield waiting
 

@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items):
 def stage(tmp_path_factory):
     """(folder, environment) that the editor and the engine share."""
     folder = tmp_path_factory.mktemp("gimp")
-    return folder, environment(folder, Path(os.environ["PINCEL_MODELS"]))
+    return folder, environment(folder)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def desk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("window")
     shots = Path(os.environ.get("PINCEL_TEST_SHOTS") or folder)
     shots.mkdir(parents=True, exist_ok=True)
-    environ = environment(folder, Path(os.environ["PINCEL_MODELS"]))
+    environ = environment(folder)
     engine = Engine(environ)
     engine.start()
     catch_pages(folder)

@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from engine import paths
 from engine.client import connection
 from engine.client.errors import PincelError
-from engine.client.options import TASKS
 from engine.client.session import Session
-from engine.store import header
 from tests.house.tree import ROOT
 
 
-def environment(folder: Path, tiny: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """What editor and engine share, so that they find each other, and nobody else's: folders of their own."""
-    models = folder / "models"
-    models.mkdir(exist_ok=True)
-    shipped = set(json.loads((paths.shipped("weights") / "defaults.json").read_text()))  # what "auto" finds
-    for path in tiny.glob("*.safetensors"):
-        if header.read_header(path).task not in shipped and not (models / path.name).exists():
-            shutil.copy(path, models / path.name)
     return {
         "PINCEL_RUNTIME_DIR": str(folder / "run"),
         "PINCEL_HOME": str(folder / "pincel"),
-        "PINCEL_MODELS": str(models),
+        "PINCEL_MODELS": str(folder / "models"),
         "OMP_NUM_THREADS": "1",
     }
-
-
-def with_weights(environ: dict[str, str]) -> set[str]:
-    """The tasks that an engine with this environment can do."""
-    folders = [paths.shipped("weights"), Path(environ["PINCEL_MODELS"])]
-    return {header.read_header(p).task for f in folders for p in f.glob("*.safetensors")} & set(TASKS)
 
 
 class Engine:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,7 +33,7 @@ def stage(tmp_path_factory):
     if why_not():
         pytest.skip(why_not())
     folder = tmp_path_factory.mktemp("gimp210")
-    environ = environment(folder, Path(os.environ["PINCEL_MODELS"]))
+    environ = environment(folder)
     profile = folder / "home/.config/GIMP/2.10"
     profile.mkdir(parents=True)
     install = [sys.executable, "-m", "engine", "install", "gimp", "--folder", str(profile)]

@@ -7,7 +7,6 @@ import pytest
 
 from engine.client import controls
 from engine.client.options import TASKS
-from tests.e2e.editors.engines import with_weights
 from tests.e2e.editors.pictures import Pictures
 
 
@@ -31,9 +30,7 @@ value = [p.get_menu_label(), p.get_menu_paths(), p.get_image_types(), p.get_blur
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-def test_a_run_from_a_script_returns_the_new_layer(console, engine, stage, grey, task):
-    if task.name not in with_weights(stage[1]):
-        pytest.skip(f"there are no weights for {task.name}")
+def test_a_run_from_a_script_returns_the_new_layer(console, engine, grey, task):
     pictures = Pictures(console)
     pictures.new(np.ascontiguousarray(grey[:60, :80, None]))
     assert pictures.run(task.name, **({"scale": 2.0} if task.name == "upscale" else {})) == ["success", ""]
@@ -62,10 +59,7 @@ value = procedure.run(config).index(0).value_nick
     console.do("img.delete()")
 
 
-@pytest.mark.skipif("generate" not in TASKS, reason="this engine generates nothing")
-def test_generated_pictures_fill_the_selection(console, engine, stage, grey):
-    if "generate" not in with_weights(stage[1]):
-        pytest.skip("there are no weights for generate")
+def test_generated_pictures_fill_the_selection(console, engine, grey):
     pictures = Pictures(console)
     pictures.new(np.ascontiguousarray(grey[..., None]))
     console.do("img.select_rectangle(Gimp.ChannelOps.REPLACE, 40, 30, 64, 40)")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.e2e.editors.engines import with_weights
-
 SELECTED = "img.select_rectangle(Gimp.ChannelOps.REPLACE, 20, 12, 50, 40); Gimp.Selection.feather(img, 6.0)"
 MASKED = "l.add_mask(l.create_mask(Gimp.AddMaskType.WHITE))"
 # name: (task, what is done first, options, whether the image is grey)
@@ -28,8 +26,6 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_one_undo_returns_the_very_image(desk, grey, case):
     task, first, given, is_grey = CASES[case]
-    if task not in with_weights(desk.gimp.environ):
-        pytest.skip(f"there are no weights for {task}")
     desk.engine.start()
     small = grey[:80, :100]
     pictures = desk.show(np.ascontiguousarray(small[..., None] if is_grey else np.repeat(small[..., None], 3, 2)))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -19,7 +16,7 @@ def krita_stage(tmp_path_factory):
     if why:
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("krita")
-    return folder, environment(folder, Path(os.environ["PINCEL_MODELS"]))
+    return folder, environment(folder)
 
 
 @pytest.fixture(scope="session")
