@@ -194,12 +194,12 @@ def predict(
     values = declared.task(task).complete(options)
     if "generator" not in values:
         return None
-    network = models.resolve(task, values["generator"]).name.removesuffix(models.SUFFIX)
-    found = [
-        records
-        for kind, records in _records().items()
-        if records and kind == _kind(task, network, device or kind.split()[2], values)
-    ]
+    found = []
+    for kind, records in _records().items():
+        where = device or kind.split()[2]
+        path = models.resolve(task, values["generator"], models.wishes(values, where))
+        if records and kind == _kind(task, path.name.removesuffix(models.SUFFIX), where, values):
+            found.append(records)
     if not found:
         return None
     records = found[-1]

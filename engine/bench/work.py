@@ -139,7 +139,7 @@ def run(book: Book, wanted: tuple[str, ...], quick: bool, runs: int, device: str
         rates = [work / seconds(job) / 1e9 for _ in range(max(3, runs))]
         book.add(f"machine/3x3 convolution/{machine.short(half)} peak", rates, "GFLOP/s")
     seen: set[str] = set()
-    entries = sorted(models.available(), key=lambda entry: not entry.default)
+    entries = sorted(models.available(), key=lambda entry: models.ANY not in entry.chosen)
     for entry in entries:
         header = entry.header
         if header.generator in seen or (wanted and header.task not in wanted):

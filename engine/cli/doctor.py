@@ -200,8 +200,8 @@ def _weights(problems: list[str]) -> dict[str, str]:
             else:
                 listed = "as listed" if verdict.listed else "not in a list"
                 said[name] = f"sound, sha256 {digest(verdict.path)[:16]}, {listed}"
-        for task, name in models.defaults().items():
-            if name not in said:
+        for task, names in models.defaults().items():
+            for name in set(names.values()) - set(said):
                 problems.append(f"The weights {name} that {task} takes are missing. Install Pincel again.")
     except PincelError as error:
         problems.append(str(error))

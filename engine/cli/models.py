@@ -16,7 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 app = typer.Typer(help="The trained networks: list, show, verify, add.", no_args_is_help=True)
 
 
-@app.command("list", help="All usable weights; * marks what a task takes by default.")
+@app.command("list", help="All usable weights; the first column says what a task takes it for by itself.")
 def list_models(as_json: Json = False) -> None:
     from engine.store import models
 
@@ -27,10 +27,10 @@ def list_models(as_json: Json = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", "Name", "Task", "Size", "Title", box=None)
+    table = Table("For", "Name", "Task", "Size", "Title", box=None)
     for entry in entries:
         size = f"{entry['bytes'] / 1e6:.1f} MB"
-        table.add_row("*" * entry["default"], entry["name"], entry["task"], size, entry["title"])
+        table.add_row(", ".join(entry["for"]), entry["name"], entry["task"], size, entry["title"])
     Console(highlight=False).print(table)
 
 

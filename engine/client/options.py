@@ -227,6 +227,14 @@ TASKS = {
                     "height", "int", None, "Height", "Exact height; the scale is then ignored.", 1, SIDE_MAX, unit="px"
                 ),
                 Option(
+                    "content",
+                    "choice",
+                    "clean",
+                    "Content",
+                    "What the picture is, for auto: a clean photograph, one with noise, blur or JPEG blocks, or a drawing.",
+                    choices=("clean", "damaged", "drawing"),
+                ),
+                Option(
                     "quality",
                     "choice",
                     "normal",

@@ -5,6 +5,7 @@ The weights are read from a safetensors file that the trainer is given; a recipe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -48,17 +49,19 @@ class SqueezeNet(nn.Module):
         self.load_state_dict({name: tensor.float() for name, tensor in load_file(str(path)).items()})
         self.eval().requires_grad_(False)
 
-    def forward(self, rgb: Tensor) -> list[Tensor]:
+    def forward(self, rgb: Tensor, layers: Sequence[str] = ()) -> list[Tensor]:
+        """layers: others than the net's own, none deeper than its last."""
+        layers = layers or self.layers
         mean = torch.tensor(_MEAN_BGR, dtype=rgb.dtype, device=rgb.device).view(1, 3, 1, 1)
         x = F.relu(self.conv1(rgb.flip(1) * 255.0 - mean))
-        found = [x] if "conv1" in self.layers else []
+        found = [x] if "conv1" in layers else []
         for number in _SQUEEZE:
             if number in (2, 4, 6):
                 x = F.max_pool2d(x, 3, 2, ceil_mode=True)
             x = self.get_submodule(f"fire{number}")(x)
-            if f"fire{number}" in self.layers:
+            if f"fire{number}" in layers:
                 found.append(x)
-                if len(found) == len(self.layers):
+                if len(found) == len(layers):
                     break
         return found
 

@@ -212,7 +212,7 @@ def installed() -> list[dict[str, Any]]:
     """
     from engine.store import models
 
-    names = ("name", "task", "title", "default", "licence", "sha256", "bytes")
+    names = ("name", "task", "title", "default", "for", "licence", "sha256", "bytes")
     try:
         entries = [entry.to_dict() for entry in models.available()]
     except PincelError:

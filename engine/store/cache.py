@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -174,13 +174,13 @@ class ModelCache:
         self.budget = budget
         self._kept: OrderedDict[tuple[tuple[Path, float, int, int], ...], Model] = OrderedDict()
 
-    def get(self, task: str, name: str, realism: float | None = None) -> Model:
-        """The model for a task; name as in models.resolve. A file that changed on disk is read again.
+    def get(self, task: str, name: str, realism: float | None = None, wanted: Sequence[str] = ()) -> Model:
+        """The model for a task; name and wanted as in models.resolve. A file that changed on disk is read again.
 
         realism: 0 to 1 between the two weights of the generator that its card lets mix; None takes the named weights as
         they are. Raises the errors of models.resolve, weights.load and engine.store.mixing.
         """
-        path = models.resolve(task, name)
+        path = models.resolve(task, name, wanted)
         shares = [(path, 1.0)] if realism is None else mixing.needed(path, realism)
         stats = [(p, share, p.stat()) for p, share in shares]
         key = tuple((p, share, stat.st_mtime_ns, stat.st_size) for p, share, stat in stats)

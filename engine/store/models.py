@@ -8,6 +8,7 @@ new file at once.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class Entry:
     header: Header
     sha256: str
     size: int
-    default: bool
+    chosen: tuple[str, ...]  # the wishes that "auto" takes it for
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values for lists: no path, since a request never names one."""
@@ -38,7 +39,8 @@ class Entry:
             "title": header.title,
             "thesis": header.thesis,
             "licence": header.licence,
-            "default": self.default,
+            "default": bool(self.chosen),
+            "for": list(self.chosen),
             "sha256": self.sha256,
             "bytes": self.size,
             "steps": header.steps,
@@ -57,29 +59,45 @@ def files() -> dict[str, Path]:
     return found
 
 
-def defaults() -> dict[str, str]:
-    """The name that "auto" stands for, by task."""
+ANY = "any"
+
+
+def defaults() -> dict[str, dict[str, str]]:
+    """The name that "auto" stands for, by task and wish; ANY is for whoever has no other wish in the list."""
     path = paths.shipped("weights") / "defaults.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return {task: dict(names) for task, names in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError) as error:
         raise WeightsMissing(f"The list of default weights cannot be read: {error}.") from error
 
 
+def wishes(values: Mapping[str, Any], device: str) -> list[str]:
+    """What weights for a job must be good for, the most important first: what the picture holds, as its user says, then a
+    processor's haste, unless the best or something between two weights is asked for.
+    """
+    hasty = values.get("quality") != "best" and values.get("realism") is None
+    content = values.get("content")
+    return ([str(content)] if content else []) + (["cpu"] if hasty and device in ("cpu", "openvino") else [])
+
+
 def available() -> list[Entry]:
     """All usable weights, by name. Damaged files are left out: verify() names them."""
-    chosen = set(defaults().values())
+    chosen = [pair for names in defaults().values() for pair in names.items()]
     entries = []
     for name, path in files().items():
         try:
-            entries.append(Entry(path, read_header(path), digest(path), path.stat().st_size, name in chosen))
+            best_for = tuple(wish for wish, other in chosen if other == name)
+            entries.append(Entry(path, read_header(path), digest(path), path.stat().st_size, best_for))
         except (WeightsError, OSError):  # the second: it went while it was looked at
             continue
     return sorted(entries, key=lambda e: e.header.name)
 
 
-def resolve(task: str, name: str) -> Path:
-    """The file for "auto", "srgan.psnr" or "srgan" (its default, else its first). Raises GeneratorUnknown, WeightsMissing."""
+def resolve(task: str, name: str, wanted: Sequence[str] = ()) -> Path:
+    """The file for "auto", "srgan.psnr" or "srgan" (its default, else its first). wanted: the wishes that "auto" goes by.
+
+    Raises GeneratorUnknown, WeightsMissing.
+    """
     found = files()
     chosen = defaults()
     if name == "auto":
@@ -88,12 +106,14 @@ def resolve(task: str, name: str) -> Path:
             if not own:
                 raise WeightsMissing(f"There are no weights for {task} yet.")
             return own[0]
-        if chosen[task] not in found:
-            raise WeightsMissing(f"The weights {chosen[task]} that {task} takes by default are missing.")
-        return found[chosen[task]]
+        best = chosen[task][next((wish for wish in wanted if wish in chosen[task]), ANY)]
+        if best not in found:
+            raise WeightsMissing(f"The weights {best} that {task} takes by default are missing.")
+        return found[best]
     if name not in found:
         same = sorted(full for full in found if full.split(".")[0] == name)
-        name = next((full for full in same if full in chosen.values()), same[0] if same else name)
+        usual = {names[ANY] for names in chosen.values()}
+        name = next((full for full in same if full in usual), same[0] if same else name)
     if name not in found:
         known = ", ".join(sorted(found)) or "none"
         raise GeneratorUnknown(f"There is no generator called {name!r}; there are: {known}.", known=sorted(found))

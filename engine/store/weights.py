@@ -76,13 +76,31 @@ def _difference(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tup
 def adopt(network: nn.Module, path: Path) -> Header:
     """Take a file's weights over into a network, to go on training it; the network may be deeper than the file's.
 
-    Tensors that the file lacks keep their own start (new residual blocks begin as nothing added). Raises the errors of
-    load(), and WeightsShape where a tensor of the file has no place of its shape in the network.
+    Tensors that the file lacks keep their own start (new residual blocks begin as nothing added). A network whose class
+    says WIDENS may be wider, too (Chen 2016, Net2Net): its new channels come after the file's and start as the network has
+    them, and what the file's channels take from them starts at zero, so that it computes what the file's did. Raises
+    the errors of load(), and WeightsShape where a tensor of the file has no place in the network.
     """
     header, loaded = load(path)
     state = network.state_dict()
     expected = {key: tuple(state[key].shape) for key in state if key in header.shapes}
-    if expected != header.shapes:
+    widens = getattr(network, "WIDENS", False)
+    placed = {
+        k: header.shapes[k] if widens and _holds(shape, header.shapes[k]) else shape for k, shape in expected.items()
+    }
+    if placed != header.shapes:
         raise errors.WeightsShape(f"{path.name} does not fit: {_difference(expected, header.shapes)}.")
-    network.load_state_dict(loaded.state_dict(), strict=False)
+    for key, value in loaded.state_dict().items():
+        old, new = value.shape, state[key]
+        if len(old) > 1:
+            new[: old[0], old[1] :] = 0
+        new[tuple(slice(side) for side in old)] = value
+    network.load_state_dict(state)
     return header
+
+
+def _holds(outer: tuple[int, ...], inner: tuple[int, ...]) -> bool:
+    """Whether a kernel or bias has room for another's channels."""
+    return (
+        len(outer) == len(inner) and outer[2:] == inner[2:] and all(a >= b for a, b in zip(outer, inner, strict=True))
+    )

@@ -33,7 +33,7 @@ def run(values: dict[str, Any], models: ModelCache, reporter: Reporter) -> TaskR
     with reporter.phase("load"):
         model = models.get("generate", values["generator"])
         size = size or model.size
-        larger = models.get("upscale", "auto") if size > model.size else None
+        larger = models.get("upscale", "auto", wanted=["drawing"]) if size > model.size else None
     notices: list[str] = []
     pictures = []
     with reporter.phase("draw", count) as done:

@@ -71,7 +71,7 @@ def _note(
     if began:
         seconds["start"] = began
     values = declared.task(task).complete(options)
-    network = stored.resolve(task, values["generator"]).name.removesuffix(stored.SUFFIX)
+    network = stored.resolve(task, values["generator"], stored.wishes(values, device)).name.removesuffix(stored.SUFFIX)
     scale = base.card(network.split(".")[0]).scale
     forecast.note(task, network, device, size, values, seconds, forecast.peak(), scale)
 
@@ -79,7 +79,7 @@ def _note(
 def first(task: str, options: Mapping[str, Any]) -> tuple[Picture | None, dict[str, Any]]:
     """A small job of the kind, by whose record the first forecast is made: its source, and its options."""
     declaration = declared.task(task)
-    kept = {name: value for name, value in options.items() if name in ("generator", "realism", "quality")}
+    kept = {name: value for name, value in options.items() if name in ("generator", "realism", "quality", "content")}
     if not declaration.source:
         return None, kept
     side = ENLARGED_SIDE if any(option.name == "scale" for option in declaration.options) else WHOLE_SIDE

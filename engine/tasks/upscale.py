@@ -18,6 +18,7 @@ from engine.client.pixels import SIDE_MAX
 from engine.imaging import alpha as transparency
 from engine.imaging import colour, resize
 from engine.imaging.tiling import Span, cuts, pad_to, tiles
+from engine.store import models as stored
 from engine.store.cache import Model, ModelCache
 from engine.tasks import convert
 from engine.tasks.base import Picture, Reporter, TaskResult
@@ -42,7 +43,8 @@ def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: R
     height, width = target_size(source, values)
     reporter.plan = {"load": 2, "net": 96, "write": 2}
     with reporter.phase("load"):
-        model = models.get("upscale", values["generator"], values["realism"])
+        wanted = stored.wishes(values, models.device.type)
+        model = models.get("upscale", values["generator"], values["realism"], wanted)
     most = model.card.scale**2
     if height > source.height * most or width > source.width * most:
         raise OptionError(f"{width} x {height} is more than {most} times the source's size.")

@@ -118,7 +118,7 @@ def parser(prog: str = "python -m engine.train", suppress: bool = False) -> argp
     add = result.add_argument_group("where to begin").add_argument
     what = "go on from the checkpoint in --out, with what was given then and anything given now"
     add("--resume", action="store_true", default=default(False), help=what)
-    add("--finetune", metavar="FILE|NAME", help="start from weights; --config may ask for more blocks")
+    add("--finetune", metavar="FILE|NAME", help="start from weights; --config may ask for more blocks or channels")
     add = result.add_argument_group("many trainings").add_argument
     what = "set.NAME, config.NAME or an option above without its dashes; repeat it for a grid"
     add("--sweep", action="append", default=default([]), metavar="NAME=A,B,...", help=what)

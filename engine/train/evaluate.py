@@ -28,6 +28,7 @@ from engine.store import models
 from engine.store.cache import ModelCache
 from engine.store.header import digest, read_header
 from engine.train.arguments import Parser, setting
+from engine.train.degrade import Damage
 from engine.train.evaluation.base import Figures, Report, Request, load
 
 TILE = 192  # pixels of a picture on a contact sheet
@@ -89,6 +90,16 @@ def _changes(text: str) -> list[tuple[str, Any]]:
     return [setting(part) for part in text.split(",")]
 
 
+def _damage(given: Sequence[tuple[str, Any]], task: str) -> Damage:
+    """What --damage asks for. Raises OptionError."""
+    if given and task != "upscale":
+        raise OptionError(f"Nothing is spoilt for {task}.", "Leave --damage away: it is for enlargers.")
+    try:
+        return Damage(**dict(given))
+    except (TypeError, ValueError) as error:
+        raise OptionError("There is no such damage.", "Give --damage blur=0.8, noise=4 or jpeg=60.") from error
+
+
 def _tell(text: str) -> None:
     """How far it is, on one line, for whoever watches."""
     if sys.stderr.isatty():
@@ -112,7 +123,15 @@ def parser(prog: str) -> argparse.ArgumentParser:
         metavar="NAME=VALUE[,...]",
         help="one more row with other options of the task: --also quality=best",
     )
-    add("--features", help="a feature network (SqueezeNet or own), for the Frechet distance")
+    add(
+        "--damage",
+        action="append",
+        default=[],
+        type=setting,
+        metavar="NAME=VALUE",
+        help="spoil what an enlarger gets: blur=PIXELS (of the large picture), noise=0..255, jpeg=1..95; repeatable",
+    )
+    add("--features", help="a feature network (SqueezeNet or own), for the Frechet and perceptual distances")
     add("--device", default="cpu", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--json", action="store_true", help="the figures as JSON on stdout instead of tables")
     return result
@@ -125,6 +144,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.
     header = read_header(path)
     settings = settings_of(header.name, header.task, dict(args.set), args.also)
     features = Features(args.features) if args.features else None
+    damage = _damage(args.damage, header.task)
     try:
         evaluate = import_module(f"engine.train.evaluation.{header.task}").run
     except ModuleNotFoundError:
@@ -132,6 +152,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.
     cache = ModelCache(device=args.device)
     said: dict[str, Any] = {"generator": header.name, "weights": digest(path), "task": header.task}
     said |= {"options": dict(args.set), "size": args.size, "features": features.name if features else None, "data": {}}
+    said |= {"damage": dict(args.damage)} if args.damage else {}
     said["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
         args.out.mkdir(parents=True, exist_ok=True)
@@ -139,7 +160,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.
         raise NotWritable(f"{args.out} cannot be made: {error.strerror}.", "Choose a folder with --out.") from error
     for folder in args.data:
         pictures = load(folder, args.size, args.limit)
-        request = Request(header.name, base.card(header.generator), pictures, cache, settings, features, _tell)
+        request = Request(header.name, base.card(header.generator), pictures, cache, settings, features, _tell, damage)
         report = evaluate(request)
         finite = {m: {n: v if math.isfinite(v) else None for n, v in row.items()} for m, row in report.rows.items()}
         said["data"][folder] = {"pictures": len(pictures), "figures": finite}

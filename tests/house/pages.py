@@ -50,7 +50,8 @@ def table_of_generators() -> str:
     for name in base.names():
         module, card = base.module(name), base.card(name)
         with torch.device("meta"):  # counted without memory
-            compact, full = (size(module.Generator(**config)) for config in (module.CONFIG, module.THESIS))
+            compact = size(module.Generator(**module.CONFIG))
+            full = size(module.Generator(**module.THESIS)) if hasattr(module, "THESIS") else "none"
             judge = size(module.Discriminator()) if hasattr(module, "Discriminator") else "none"
         shipped = sorted(p.name.removesuffix(".safetensors") for p in (ROOT / "weights").glob(f"{name}.*.safetensors"))
         weights = ", ".join(f"`{file}`" for file in shipped) or "none yet"

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.generators import pix2pix, srgan, yuv_cgan
+from engine.generators import pix2pix, srgan, swift, yuv_cgan
+from engine.nn.branched import Branched
 from engine.nn.folding import folded
 
 SMALL = {"base": 8, "depth": 4, "max_filters": 16}
@@ -35,3 +36,17 @@ def test_folding_changes_no_number(case):
         after = network(*given)
     assert (after - before).abs().max() < 1e-4 * max(1.0, float(before.abs().max()))
     assert not [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+def test_branches_become_one_convolution():
+    torch.manual_seed(3)
+    network = swift.Generator(channels=8, layers=3).eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    picture = torch.rand(1, 3, 12, 12)
+    with torch.no_grad():
+        before = network(picture)
+        after = folded(copy.deepcopy(network))(picture)
+    assert (after - before).abs().max() < 1e-4
+    assert not [m for m in folded(network).modules() if isinstance(m, Branched)]
+    assert sum(p.numel() for p in network.body.parameters()) == 3 * (8 * 8 * 9 + 8)

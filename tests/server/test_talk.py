@@ -21,7 +21,7 @@ def test_hello_says_what_the_engine_can_do(shared):
     assert (welcome.type, welcome.id, header["nonce"], header["protocol"]) == ("welcome", "hello", "0f31c6", 1)
     assert {task["name"] for task in header["tasks"]} == set(options.TASKS) | {"fake"}
     assert header["limits"] == {"max_bytes": 1_000_000, "side_max": 40000, "buffers": 16, "queue": 32}
-    names = {"name", "task", "title", "default", "licence", "sha256", "bytes"}
+    names = {"name", "task", "title", "default", "for", "licence", "sha256", "bytes"}
     assert {m["name"] for m in header["models"]} >= {"yuv_cgan.photo", "srgan.psnr"}
     assert all(set(model) == names for model in header["models"])
     assert client.ask("ping").type == "pong"

@@ -20,7 +20,9 @@ def folder(tmp_path, tiny_folder, monkeypatch):
     mine, shipped = tmp_path / "mine", tmp_path / "shipped"
     shutil.copytree(tiny_folder, mine)
     shipped.mkdir()
-    (shipped / "defaults.json").write_text(json.dumps({"upscale": "srgan.psnr", "colorize": "yuv_cgan.photo"}))
+    (shipped / "defaults.json").write_text(
+        json.dumps({"upscale": {"any": "srgan.psnr", "cpu": "swift.x4"}, "colorize": {"any": "yuv_cgan.photo"}})
+    )
     monkeypatch.setenv("PINCEL_MODELS", str(mine))
     monkeypatch.setattr(paths, "shipped", lambda name: shipped)
     return mine
@@ -43,6 +45,28 @@ def test_names(folder):
     for trick in ("../mine/srgan.psnr", "", "srgan.", ".", "srgan.psnr.safetensors"):
         with pytest.raises(errors.GeneratorUnknown):
             models.resolve("upscale", trick)
+
+
+def test_auto_goes_by_what_is_wished(folder):
+    shipped = json.dumps({"upscale": {"any": "srgan.psnr", "cpu": "swift.x4", "drawing": "srgan.gan"}})
+    (paths.shipped("weights") / "defaults.json").write_text(shipped)
+    asked = {"content": "clean", "quality": "normal", "realism": None}
+    for values, device, name in (
+        ({}, "cuda:0", "srgan.psnr"),
+        ({}, "cpu", "swift.x4"),
+        ({}, "openvino", "swift.x4"),
+        ({"quality": "exact"}, "cpu", "swift.x4"),
+        ({"quality": "best"}, "cpu", "srgan.psnr"),  # who asks for the best has time
+        ({"realism": 0.5}, "cpu", "srgan.psnr"),  # only it can be mixed
+        ({"content": "damaged"}, "cpu", "swift.x4"),  # nothing special is there for it
+        ({"content": "drawing"}, "cpu", "srgan.gan"),
+        ({"content": "drawing", "quality": "best"}, "cuda:0", "srgan.gan"),
+    ):
+        wanted = models.wishes({**asked, **values}, device)
+        assert models.resolve("upscale", "auto", wanted).stem == name, (values, device)
+        assert models.resolve("upscale", "srgan.psnr", wanted).stem == "srgan.psnr"  # a name is a name
+    listed = {entry.header.name: entry.to_dict()["for"] for entry in models.available()}
+    assert listed["srgan.gan"] == ["drawing"] and listed["swift.x4"] == ["cpu"] and listed["yuv_cgan.photo"] == []
 
 
 def test_a_missing_default_is_named(folder):

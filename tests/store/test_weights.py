@@ -194,11 +194,12 @@ def test_a_grown_network_starts_as_what_the_old_one_could(tmp_path, config):
         torch.nn.init.normal_(parameter, std=0.2)
     header = headers.Header("srgan", "old", "upscale", "t", "t", "MIT", small, [{"pack": "none"}])
     weights.write(tmp_path / "srgan.old.safetensors", old, header, half=False)
-    grown = srgan.Generator(**{**small, "blocks": 5}).eval()
-    assert weights.adopt(grown, tmp_path / "srgan.old.safetensors").steps == 0
     picture = torch.rand(1, 3, 9, 11, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        assert torch.equal(grown(picture), old(picture))
+    for larger in ({"blocks": 5}, {"channels": 12}, {"channels": 12, "blocks": 5, "attention": True}):
+        grown = srgan.Generator(**{**small, **larger}).eval()
+        assert weights.adopt(grown, tmp_path / "srgan.old.safetensors").steps == 0
+        with torch.no_grad():
+            torch.testing.assert_close(grown(picture), old(picture))
     for wrong in ({"channels": 4}, {"blocks": 1}):
         with pytest.raises(errors.WeightsShape):
             weights.adopt(srgan.Generator(**{**small, **wrong}), tmp_path / "srgan.old.safetensors")

@@ -61,6 +61,26 @@ def test_upscale(folder, tmp_path, capsys):
     assert "psnr_y" in said and f"{found['bicubic']['psnr_y']:.4f}" in said
 
 
+def test_upscale_of_damaged_pictures(folder, tmp_path, capsys):
+    own_file(tmp_path / "own.safetensors")
+    line = ["evaluate", "srgan.psnr", "--data", str(folder), "--features", str(tmp_path / "own.safetensors")]
+    spoilt = ["--damage", "noise=20", "--damage", "jpeg=30"]
+    assert pincel([*line, "--out", str(tmp_path / "clean")]) == 0
+    assert pincel([*line, "--out", str(tmp_path / "spoilt"), *spoilt]) == 0
+    clean, worse = (figures(tmp_path / name, "srgan.psnr")["bicubic"] for name in ("clean", "spoilt"))
+    [perceptual] = [name for name in clean if name.startswith("perceptual")]
+    assert worse["psnr_y"] < clean["psnr_y"] and worse[perceptual] > clean[perceptual] > 0
+    assert json.loads((tmp_path / "spoilt" / "srgan.psnr.json").read_text())["damage"] == {"noise": 20, "jpeg": 30}
+    for wrong in (
+        ["srgan.psnr", "--damage", "rain=3"],
+        ["srgan.psnr", "--damage", "jpeg=200"],
+        ["yuv_cgan", "--damage", "jpeg=30"],
+    ):
+        capsys.readouterr()
+        assert pincel(["evaluate", *wrong, "--data", str(folder)]) == 2
+        assert "damage" in capsys.readouterr().err
+
+
 def test_colorize_with_a_frechet_distance(folder, tmp_path, capsys):
     own_file(tmp_path / "net.safetensors")
     options = ["--size", "40", "--set", "saturation=0.5", "--features", str(tmp_path / "net.safetensors"), "--json"]

@@ -39,9 +39,12 @@ def test_the_readme_has_a_row_for_every_file_and_no_other():
 
 def test_every_default_is_there():
     defaults = json.loads((FOLDER / "defaults.json").read_text(encoding="utf-8"))
-    assert {f"{name}.safetensors" for name in defaults.values()} <= {path.name for path in FILES}
-    for task, name in defaults.items():
-        assert read_header(FOLDER / f"{name}.safetensors").task == task and task in TASKS
+    for task, names in defaults.items():
+        assert models.ANY in names
+        for name in names.values():
+            assert read_header(FOLDER / f"{name}.safetensors").task == task and task in TASKS
+    contents = next(o.choices for o in TASKS["upscale"].options if o.name == "content")
+    assert set(defaults["upscale"]) <= {models.ANY, "cpu", *contents}
 
 
 def test_verify_finds_nothing_wrong(monkeypatch):

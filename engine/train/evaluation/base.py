@@ -22,6 +22,7 @@ from engine.nn.perceptual import Features
 from engine.store.cache import ModelCache
 from engine.tasks.base import Picture, Reporter
 from engine.train.data import pictures_in
+from engine.train.degrade import Damage
 from engine.train.metrics import frechet
 
 Figures = dict[str, float]
@@ -39,6 +40,7 @@ class Request:
     settings: Mapping[str, Mapping[str, Any]]
     features: Features | None = None
     tell: Callable[[str], None] = lambda text: None
+    damage: Damage = field(default_factory=Damage)
 
     def run(self, source: np.ndarray | None, options: Mapping[str, Any], **extras: Any) -> list[np.ndarray]:
         """The task's results for one source, or without one, with these options."""

@@ -1,11 +1,17 @@
-"""Enlargers: each picture is reduced by MATLAB's bicubic and rounded to 8 bits, enlarged again and compared with itself."""
+"""Enlargers: each picture is reduced by MATLAB's bicubic and rounded to 8 bits, enlarged again and compared with itself.
+
+With --damage the reduction is blurred, noisy or compressed as well: what an enlarger for scans and web pictures is judged by.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 
-from engine.imaging.resize import bicubic, downscaled
+from engine.imaging.resize import bicubic
+from engine.train.degrade import damaged
 from engine.train.evaluation.base import Figures, Report, Request, Tally, tensor, to_bytes
+from engine.train.metrics import lpips
 from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import cropped, luma, psnr, psnr_rgb, psnr_y
 from engine.train.metrics.sharpness import sharpness
@@ -41,15 +47,20 @@ def run(request: Request) -> Report:
     tallies = {title: Tally(request.features) for title in ("bicubic", *request.settings)}
     luma_alone = Tally(None)
     report, shown = Report({}, ("bicubic", *request.settings, "truth")), request.shown()
+    rng = torch.Generator().manual_seed(0)
     for number, picture in enumerate(request.pictures):
         height, width = (side // scale * scale for side in picture.shape[:2])
         truth = np.ascontiguousarray(picture[:height, :width])
-        low = downscaled(tensor(truth), scale)
+        low = damaged(tensor(truth), scale, request.damage, rng)
         results = [to_bytes(bicubic(low, height, width))]
         for options in request.settings.values():
             results += request.run(to_bytes(low), {**options, "width": width, "height": height})
         for tally, result in zip(tallies.values(), results, strict=True):
-            tally.add(result, truth, figures_of(result, truth, scale))
+            figures = figures_of(result, truth, scale)
+            if request.features is not None:
+                seen = (tensor(result)[0], tensor(truth)[0])
+                figures[lpips.title(request.features)] = lpips.distance(request.features, *seen)
+            tally.add(result, truth, figures)
         if number in shown:
             report.sheet.append((*results, truth))
         luma_alone.rows.append(classical(truth, scale))
