@@ -33,17 +33,24 @@ Call = Callable[[], "np.ndarray[Any, Any]"]
 
 
 def run(book: Book, wanted: tuple[str, ...], quick: bool, runs: int) -> None:
-    """Each task's default network by each runtime, taking turns with torch; and how far its output is from torch's."""
+    """Each task's default networks by each runtime, taking turns with torch; and how far its output is from torch's."""
     cache = ModelCache("cpu")
-    for task, side in (QUICK_SIDES if quick else SIDES).items():
-        if wanted and task not in wanted:
-            continue
-        model = cache.get(task, "auto")
+    jobs = [
+        (task, side, name)
+        for task, side in (QUICK_SIDES if quick else SIDES).items()
+        if not wanted or task in wanted
+        for name in dict.fromkeys(n for wish, n in models.defaults()[task].items() if wish in (models.ANY, "cpu"))
+    ]
+    for task, side, name in jobs:
+        model = cache.get(task, name)
         card = base.card(model.header.generator)
         picture = torch.from_numpy(photograph(side, side).array / np.float32(255)).permute(2, 0, 1)[None]
         ports = [port.channels for port in card.inputs]
         inputs = [picture[:, :n].contiguous() if n in (1, 3) else torch.zeros(1, n, side, side) for n in ports]
-        calls: dict[str, Call] = {EAGER: _eager(task, inputs), "torch fp32": _ours(model, inputs, True)}
+        calls: dict[str, Call] = {
+            EAGER: _eager(models.resolve(task, name), inputs),
+            "torch fp32": _ours(model, inputs, True),
+        }
         if machine.bf16() and card.tiled:
             calls["torch bf16"] = _ours(model, inputs, False)
         # Torch's fastest layouts are of its own; the others get the plain network.
@@ -52,13 +59,13 @@ def run(book: Book, wanted: tuple[str, ...], quick: bool, runs: int) -> None:
             for runtime, packages in RUNTIMES.items():
                 missing = [name for name in packages if importlib.util.find_spec(name) is None]
                 if missing:
-                    book.skip(f"peers/{task}/{runtime}", f"not installed: {', '.join(missing)}")
+                    book.skip(f"peers/{task}/{name}/{runtime}", f"not installed: {', '.join(missing)}")
                     continue
                 try:
                     with _portable(network, inputs):
                         calls |= _RUNTIMES[runtime](network, inputs, Path(folder))
                 except Exception as error:  # a runtime's own faults are no reason for the bench to fail
-                    book.skip(f"peers/{task}/{runtime}", f"{type(error).__name__}: {error}"[:200])
+                    book.skip(f"peers/{task}/{name}/{runtime}", f"{type(error).__name__}: {error}"[:200])
             network.to(memory_format=torch.channels_last)
             _compare(book, f"peers/{task}/{model.name}", calls, runs, (side * card.scale) ** 2 / 1e6)
 
@@ -101,9 +108,9 @@ def _portable(network: torch.nn.Module, inputs: list[Tensor]) -> Iterator[None]:
         F.interpolate = original
 
 
-def _eager(task: str, inputs: list[Tensor]) -> Call:
+def _eager(path: Path, inputs: list[Tensor]) -> Call:
     """The network as it was trained: nothing folded, torch's own layout, float32."""
-    _, network = weights.load(models.resolve(task, "auto"))
+    _, network = weights.load(path)
 
     @torch.no_grad()
     def call() -> np.ndarray[Any, Any]:

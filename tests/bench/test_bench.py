@@ -34,6 +34,7 @@ def test_a_run_names_the_machine_and_every_generator(quick):
         "colorize/yuv_cgan.photo",
         "colorize/pix2pix.photos",
         "upscale/srgan.psnr",
+        "upscale/swift.x4",
         "sketch/sketch_unet.illustrations",
         "generate/dense_gan.comics",
         "generate/conv_gan.comics",
@@ -127,7 +128,7 @@ def test_missing_runtimes_are_named(tmp_path, monkeypatch, capsys):
     path = tmp_path / "figures.json"
     assert main(["upscale", "--quick", "--only", "peers", "--json", str(path)]) == 0
     data = json.loads(path.read_text())
-    assert data["skipped"] == {"peers/upscale/onnxruntime": "not installed: no_such_package"}
+    assert data["skipped"]["peers/upscale/srgan.psnr/onnxruntime"] == "not installed: no_such_package"
     assert "peers/upscale/srgan.psnr/torch eager" in figures.from_json(data)
     assert "no_such_package" in capsys.readouterr().out
 

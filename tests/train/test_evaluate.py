@@ -47,6 +47,7 @@ def test_upscale(folder, tmp_path, capsys):
     assert list(found) == [
         "bicubic",
         "bicubic, luma alone",
+        "lanczos",
         "srgan.psnr",
         "srgan.psnr, quality=best",
         "srgan.psnr, realism=0.5, quality=normal",
@@ -54,9 +55,9 @@ def test_upscale(folder, tmp_path, capsys):
     assert set(found.pop("bicubic, luma alone")) == {"psnr_y", "ssim_y"}
     for row in found.values():
         assert {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "mse", "sharpness"} <= set(row)
-    assert len({row["psnr_y"] for row in found.values()}) == 4
+    assert len({row["psnr_y"] for row in found.values()}) == 5
     sheet = Image.open(next(out.glob("srgan.psnr-*-pictures.png")))
-    assert sheet.size == (5 * 192, 16 + 2 * 192)
+    assert sheet.size == (6 * 192, 16 + 2 * 192)
     said = capsys.readouterr().out
     assert "psnr_y" in said and f"{found['bicubic']['psnr_y']:.4f}" in said
 

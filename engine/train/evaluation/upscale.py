@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from PIL import Image
 
 from engine.imaging.resize import bicubic
 from engine.train.degrade import damaged
@@ -42,17 +43,18 @@ def classical(truth: np.ndarray, scale: int) -> Figures:
 
 
 def run(request: Request) -> Report:
-    """The first rows are the classical bicubic enlargement: in colour, and of the luma alone as papers print it."""
+    """The first rows are classical: bicubic in colour and of the luma alone as papers print it, Lanczos as editors have it."""
     scale = request.card.scale
-    tallies = {title: Tally(request.features) for title in ("bicubic", *request.settings)}
+    tallies = {title: Tally(request.features) for title in ("bicubic", "lanczos", *request.settings)}
     luma_alone = Tally(None)
-    report, shown = Report({}, ("bicubic", *request.settings, "truth")), request.shown()
+    report, shown = Report({}, ("bicubic", "lanczos", *request.settings, "truth")), request.shown()
     rng = torch.Generator().manual_seed(0)
     for number, picture in enumerate(request.pictures):
         height, width = (side // scale * scale for side in picture.shape[:2])
         truth = np.ascontiguousarray(picture[:height, :width])
         low = damaged(tensor(truth), scale, request.damage, rng)
-        results = [to_bytes(bicubic(low, height, width))]
+        lanczos = Image.fromarray(to_bytes(low)).resize((width, height), Image.Resampling.LANCZOS)
+        results = [to_bytes(bicubic(low, height, width)), np.asarray(lanczos)]
         for options in request.settings.values():
             results += request.run(to_bytes(low), {**options, "width": width, "height": height})
         for tally, result in zip(tallies.values(), results, strict=True):
