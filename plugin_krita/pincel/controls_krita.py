@@ -5,6 +5,7 @@ from .pincel_client.controls import Control
 
 LAYER, DOCUMENT = "layer", "document"
 FLATS, PREVIEW = "flats", "preview"
+DRAWING_IS = "content", "drawing"  # what Krita's pictures are, unless the user says otherwise
 
 
 def controls_for(task):
@@ -24,6 +25,8 @@ def controls_for(task):
                 made.append(_of())
         elif control.name == "multiply":
             control.default = False  # the lines are the artist's: only when asked
+        elif control.name == DRAWING_IS[0]:
+            control.default = DRAWING_IS[1]
         made.append(control)
         if control.name == "grow":
             help = "Enlarges all other layers plainly (bicubic) by the same factor. Otherwise they keep their size."

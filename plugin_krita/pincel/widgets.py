@@ -95,6 +95,7 @@ def _choice(control, changed):
     choices = control.choices if control.kind != "layer" else [(None, "None")]
     for value, words in choices:
         box.addItem(words, value)
+    box.setCurrentIndex(max(0, box.findData(control.default)))
     box.currentIndexChanged.connect(changed)
     return box
 

@@ -32,6 +32,7 @@ RULES: dict[str, tuple[str, str]] = {
         "torch numpy PIL safetensors tensorboard matplotlib rich skimage",
     ),
     "demo": ("api cli", "numpy PIL skimage rich"),
+    "crops": ("api demo train", "numpy PIL torch"),
     "bench": (
         "forecast tasks store files server generators memory __version__",
         "torch numpy rich safetensors matplotlib onnxruntime openvino ncnn pnnx",

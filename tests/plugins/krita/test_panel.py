@@ -245,3 +245,10 @@ def test_the_docker_says_what_a_run_would_take_once_the_engine_knows(panel, hub,
     panel.form.set_values({"variants": 16})
     turn(hub, lambda: panel.forecast.text() != first)
     panel.hide()
+
+
+def test_krita_s_pictures_are_drawings_until_said_otherwise(panel):
+    panel.choose_task("upscale")
+    assert panel.form.values()["content"] == "drawing"
+    panel.form.set_values({"content": "clean"})
+    assert panel.form.values()["content"] == "clean"
