@@ -22,7 +22,7 @@ from engine.train.degrade import Damage, damaged
 SCALE = 4
 SIDE, ZOOM, HEAD = 64, 4, 18  # of a crop, in pixels of the result; how much larger it is shown; the line of titles
 # What is shown: the picture, and the left and top of the part in it.
-PLACES = [("chelsea", 160, 90), ("astronaut", 195, 90), ("coffee", 235, 215), ("rocket", 315, 170)]
+PLACES = [("chelsea", 160, 90), ("astronaut", 195, 90), ("coffee", 140, 110), ("rocket", 315, 170)]
 DAMAGE = Damage(blur=0.8, noise=4, jpeg=60)
 CLASSICAL = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
 

@@ -45,6 +45,7 @@ CONFIG: dict[str, Any] = {
     "upsampling": "direct",
     "skip": True,
     "attention": True,
+    "limit": 8.0,
 }
 THESIS: dict[str, Any] = {
     "channels": 64,
@@ -54,6 +55,7 @@ THESIS: dict[str, Any] = {
     "upsampling": "nearest",
     "skip": False,
     "attention": False,
+    "limit": 0.0,
 }
 PAPER: dict[str, Any] = {**THESIS, "upsampling": "shuffle"}
 
@@ -62,12 +64,15 @@ class _Block(nn.Module):
     """[N, C, H, W] -> the same: conv, norm, PReLU, conv, norm, added to its input.
 
     attention: pixel attention (Zhao 2020, PAN) before the second convolution, scaled so that an empty gate changes nothing.
+    limit: the sum stays within -limit..limit, 0 for no limit. Block after block multiplies what training never showed (strong
+    noise, checks); photographs stay below 7 in the weights that ship.
     """
 
     FOLDS = (("conv1", "norm1"), ("conv2", "norm2"))
 
-    def __init__(self, channels: int, kind: str, attention: bool = False) -> None:
+    def __init__(self, channels: int, kind: str, attention: bool = False, limit: float = 0.0) -> None:
         super().__init__()
+        self.limit = limit
         self.gate = conv(channels, channels, 1) if attention else None
         self.conv1, self.norm1 = conv(channels, channels), normalization(kind, channels)
         self.act = nn.PReLU(channels)
@@ -77,7 +82,8 @@ class _Block(nn.Module):
         inner = self.act(self.norm1(self.conv1(x)))
         if self.gate is not None:
             inner = inner * (2 * torch.sigmoid(self.gate(x)))
-        return added(x, self.norm2(self.conv2(inner)))
+        x = added(x, self.norm2(self.conv2(inner)))
+        return F.hardtanh(x, -self.limit, self.limit, torch.is_inference_mode_enabled()) if self.limit else x
 
 
 class Generator(nn.Module):
@@ -86,7 +92,7 @@ class Generator(nn.Module):
     channels: width of every layer. blocks: residual blocks. norm: "batch" or "none". kernel: side of the first and
     last convolutions. upsampling: "nearest" (thesis: twice nearest x2 and a convolution), "shuffle" (paper: twice a
     convolution and pixel shuffle x2) or "direct" (the last convolution makes all 4x4 pixels). skip: add the bicubic
-    enlargement, otherwise end in tanh as the thesis does. attention: see _Block.
+    enlargement, otherwise end in tanh as the thesis does. attention and limit: see _Block.
     """
 
     FOLDS = (("body_conv", "body_norm"),)
@@ -101,11 +107,12 @@ class Generator(nn.Module):
         upsampling: str = "nearest",
         skip: bool = False,
         attention: bool = False,
+        limit: float = 0.0,
     ) -> None:
         super().__init__()
         self.upsampling, self.skip, self.kernel = upsampling, skip, kernel
         self.head, self.head_act = conv(3, channels, kernel), nn.PReLU(channels)
-        self.body = nn.Sequential(*[_Block(channels, norm, attention) for _ in range(blocks)])
+        self.body = nn.Sequential(*[_Block(channels, norm, attention, limit) for _ in range(blocks)])
         self.body_conv, self.body_norm = conv(channels, channels), normalization(norm, channels)
         grow: list[nn.Module] = []
         for _ in range(0 if upsampling == "direct" else 2):

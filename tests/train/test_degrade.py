@@ -73,3 +73,13 @@ def test_compression_is_what_a_file_would_do(photo):
 def test_impossible_damage(wrong):
     with pytest.raises(ValueError, match="no such damage"):
         Damage(**wrong)
+
+
+def test_drawings_are_the_same_each_time_and_clean():
+    from engine.train.drawings import SIDE, drawing
+
+    found = [np.asarray(drawing(index)) for index in (1, 4)]
+    assert all(picture.shape == (SIDE, SIDE, 3) for picture in found)
+    assert np.array_equal(found[0], drawing(1)) and not np.array_equal(*found)
+    for picture in found:  # flat: most neighbours are of just the same colour
+        assert (np.diff(picture.astype(int), axis=1) == 0).all(2).mean() > 0.8

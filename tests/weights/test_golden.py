@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from engine import paths
 from engine.generators import base
+from engine.imaging.resize import bicubic
 from engine.store import weights
 from engine.store.header import digest, read_header
 from engine.train import golden
@@ -67,3 +68,28 @@ def test_a_pair_notices_a_changed_network(tmp_path, tiny_folder):
         next(network.parameters()).mul_(1.01)
         output = network(*(pair[port.name] for port in card.inputs))
     assert (output - pair[golden.OUTPUT]).abs().max() > TOLERANCE
+
+
+WILD = (
+    8.0  # what a network may add to the bicubic enlargement of nothing that it was trained on; photographs ask for 0.5
+)
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if read_header(p).task == "upscale"], ids=lambda path: path.stem)
+def test_enlargers_stay_sane_where_no_photograph_has_taught_them(path):
+    """Strong noise, single pixels, checks: 16 blocks without a limit answered a noisy scan with ten thousand times white."""
+    rng = torch.Generator().manual_seed(0)
+    y, x = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    check = ((x + y) % 2).float()
+    inputs = [
+        torch.rand(4, 3, 32, 32, generator=rng),
+        (torch.rand(4, 3, 32, 32, generator=rng) > 0.5).float(),
+        (torch.rand(4, 3, 32, 32, generator=rng) > 0.95).float(),
+        check.expand(1, 3, 32, 32),
+        torch.stack((check, 1 - check, torch.zeros(32, 32)))[None],
+        (0.5 + torch.randn(4, 3, 32, 32, generator=rng) * 45 / 255).clamp(0, 1),
+    ]
+    _, network = weights.load(path)
+    with torch.inference_mode():
+        for given in inputs:
+            assert (network(given) - bicubic(given, 128, 128)).abs().max() < WILD
