@@ -72,7 +72,9 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int, kind: str, attention: bool = False, limit: float = 0.0) -> None:
         super().__init__()
-        self.limit = limit
+        if not float(limit) >= 0:  # configs come from files: not a number, or below zero
+            raise ValueError(f"a limit is 0 or above, not {limit!r}")
+        self.limit = float(limit)
         self.gate = conv(channels, channels, 1) if attention else None
         self.conv1, self.norm1 = conv(channels, channels), normalization(kind, channels)
         self.act = nn.PReLU(channels)

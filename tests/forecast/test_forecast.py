@@ -73,8 +73,8 @@ def test_enlarging_costs_what_the_network_puts_out(given, factor):
 
 
 def test_full_precision_is_a_kind_of_its_own():
-    note(task="upscale", network="srgan.psnr", scale=4, net=16.0)
-    note(task="upscale", network="srgan.psnr", scale=4, given={"quality": "exact"}, net=32.0)
+    note(task="upscale", network="swift.x4", scale=4, net=16.0)
+    note(task="upscale", network="swift.x4", scale=4, given={"quality": "exact"}, net=32.0)
     assert forecast.predict("upscale", MEGAPIXEL, {}).seconds == pytest.approx(16.0)
     assert forecast.predict("upscale", MEGAPIXEL, {"quality": "exact"}).seconds == pytest.approx(32.0)
     assert forecast.predict("upscale", MEGAPIXEL, {"quality": "best"}).seconds == pytest.approx(8 * 32.0)
