@@ -89,7 +89,9 @@ def test_any_size(engine, size):
 def test_larger_ones_are_by_the_upscale_network(engine):
     result = engine.generate(seed=3, size=64, generator="progan.faces")
     assert result.info["enlarged_by"]["generator"] == "srgan.art"
-    direct = engine.upscale(engine.generate(seed=3, generator="progan.faces").picture, width=64, height=64)
+    direct = engine.upscale(
+        engine.generate(seed=3, generator="progan.faces").picture, width=64, height=64, content="drawing"
+    )
     assert np.array_equal(result.array, direct.array)
 
 
