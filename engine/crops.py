@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 from engine.api import Engine
 from engine.demo import photograph
 from engine.train.degrade import Damage, damaged
+from engine.train.evaluation.base import tensor, to_bytes
 
 SCALE = 4
 SIDE, ZOOM, HEAD = 64, 4, 18  # of a crop, in pixels of the result; how much larger it is shown; the line of titles
@@ -63,9 +64,8 @@ def drawing() -> Image.Image:
 
 def reduced(truth: Image.Image, damage: Damage) -> Image.Image:
     """The picture four times smaller, as the evaluation does it."""
-    pixels = torch.from_numpy(np.array(truth)).permute(2, 0, 1)[None].float() / 255
-    low = damaged(pixels, SCALE, damage, torch.Generator().manual_seed(0))
-    return Image.fromarray((low[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
+    low = damaged(tensor(np.asarray(truth)), SCALE, damage, torch.Generator().manual_seed(0))
+    return Image.fromarray(to_bytes(low))
 
 
 def sheet(

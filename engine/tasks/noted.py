@@ -71,7 +71,9 @@ def _note(
     if began:
         seconds["start"] = began
     values = declared.task(task).complete(options)
-    network = stored.resolve(task, values["generator"], stored.wishes(values, device)).name.removesuffix(stored.SUFFIX)
+    # By the device that the network was chosen for: a GPU's job may end on the processor.
+    wanted = stored.wishes(values, models.device.type)
+    network = stored.resolve(task, values["generator"], wanted).name.removesuffix(stored.SUFFIX)
     scale = base.card(network.split(".")[0]).scale
     forecast.note(task, network, device, size, values, seconds, forecast.peak(), scale)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +12,7 @@ from engine.imaging.resize import bicubic, downscaled
 from engine.nn.losses import luma_of
 from engine.nn.optim import Muon
 from engine.train.degrade import degraded
+from engine.train.metrics.psnr import psnr_y
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
 if TYPE_CHECKING:
@@ -86,11 +86,6 @@ class Fidelity(BaseRecipe):
             truth = truth[..., : truth.shape[-2] // SCALE * SCALE, : truth.shape[-1] // SCALE * SCALE]
             low = degraded(truth, SCALE, rng) if self.options["degraded"] > 0 else downscaled(truth, SCALE)
             low = low.contiguous(memory_format=torch.channels_last)
-            ours += _psnr_y(generator(low), truth)
-            classical += _psnr_y(bicubic(low, *truth.shape[-2:]), truth)
+            ours += psnr_y(generator(low)[0], truth[0], SCALE)
+            classical += psnr_y(bicubic(low, *truth.shape[-2:])[0], truth[0], SCALE)
         return {"psnr_y": ours / len(store), "above_bicubic": (ours - classical) / len(store)}
-
-
-def _psnr_y(result: Tensor, truth: Tensor) -> float:
-    error = luma_of((result.float().clamp(0, 1) * 255).round() / 255 - truth)[..., SCALE:-SCALE, SCALE:-SCALE]
-    return 10 * math.log10((255 / 219) ** 2 / max(float(error.square().mean()), 1e-12))
