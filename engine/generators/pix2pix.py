@@ -204,13 +204,7 @@ class Recipe(BaseRecipe):
             if phase.name == "gan" and name != "students":
                 made[name] = torch.optim.Adam(parameters.values(), self.options["rate"], (0.5, 0.999))
             elif phase.name == "start" and name == "generator" and self.options["muon_rate"]:
-                hidden = {
-                    n: p for n, p in parameters.items() if p.ndim == 4 and not n.startswith(("downs.0.", "head."))
-                }
-                others = [p for n, p in parameters.items() if n not in hidden]
-                made[name] = Muon(
-                    hidden.values(), others, self.options["muon_rate"], adam_lr=self.options["start_rate"]
-                )
+                made[name] = Muon.inside(net, self.options["muon_rate"], adam_lr=self.options["start_rate"])
             elif phase.name == "start" and name != "discriminator":
                 made[name] = torch.optim.AdamW(parameters.values(), self.options["start_rate"], (0.9, 0.99))
         self._students_optimizer = made.get("students")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from engine.generators.base import Card, Port
 from engine.imaging.hsv import rgb_to_xyv
 from engine.nn.blocks import Nearest, added, conv, normalization
-from engine.nn.losses import real_or_fake
+from engine.nn.losses import flatness, real_or_fake
 from engine.nn.perceptual import Features, perceptual
 from engine.train.fidelity import SCALE, Fidelity
 from engine.train.recipe import Batch, Moment, Phase, Update
@@ -213,10 +213,11 @@ class Recipe(Fidelity):
         "adversarial": 1e-3,
         "features": "",  # SqueezeNet's file or one of `pincel train features`; "" compares pixels alone
         "feature_weight": 0.02,  # of all four maps together; they are scaled to a mean square of 1
+        "calm": 0.3,  # weight of the absolute difference where the truth is flat, against dots and unevenness there
         "discriminator": 64,  # filters of the first level, and width of the dense layer: the thesis' numbers
         "dense": 1024,
     }
-    THESIS: ClassVar[Mapping[str, Any]] = {"gan": 1.0, "patch": 64}
+    THESIS: ClassVar[Mapping[str, Any]] = {"gan": 1.0, "patch": 64, "calm": 0.0}
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(generator, options)
@@ -255,6 +256,9 @@ class Recipe(Fidelity):
         fooled = real_or_fake(self.discriminator(result).float(), True)
         scalars = {"pixels": (result.float() - truth).square().mean()}
         content = scalars["pixels"]
+        if self.options["calm"] > 0:
+            scalars["calm"] = (flatness(truth) * (result.float() - truth).abs()).mean()
+            content = content + self.options["calm"] * scalars["calm"]
         if self.features is not None:
             shown = (result.float().clamp(0, 1), truth)
             if self.features.space == "xyv":

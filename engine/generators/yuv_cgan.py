@@ -28,6 +28,7 @@ from engine.imaging import colour, hints
 from engine.imaging.painting import scores, squares, with_luma
 from engine.nn.colour_losses import ab_distance, colour_bins, coupled, rarity
 from engine.nn.losses import real_or_fake
+from engine.nn.optim import Muon
 from engine.nn.patchgan import PatchGAN
 from engine.nn.squeezenet import SqueezeNet, imitation
 from engine.nn.unet import UNet
@@ -144,7 +145,8 @@ class Recipe(BaseRecipe):
         "shares": [0.5, 0.33, 0.17],  # of the training: "small", "large", "gan"
         "small": 64,  # training sizes in pixels
         "large": 96,
-        "rate": 2e-3,
+        "rate": 2e-3,  # of AdamW
+        "muon_rate": 0.02,  # in the regression, for all layers but the outermost; 0: AdamW for all
         "gan_rate": 2e-4,
         "decay": 0.02,
         "rebalance": 0.5,  # 0: every colour counts the same; 1: the full weights of Zhang 2016
@@ -190,12 +192,15 @@ class Recipe(BaseRecipe):
         return {**nets, "students": self.students} if self.teacher else nets
 
     def optimizers(self, phase: Phase) -> dict[str, torch.optim.Optimizer]:
-        rate = self.options["gan_rate" if phase.name == "gan" else "rate"] * (0.5 if phase.name == "large" else 1.0)
+        share = 0.5 if phase.name == "large" else 1.0
+        rate = self.options["gan_rate" if phase.name == "gan" else "rate"] * share
         betas, decay = (0.5 if phase.name == "gan" else 0.9, 0.99), self.options["decay"]
         made: dict[str, torch.optim.Optimizer] = {
             name: torch.optim.AdamW(net.parameters(), rate, betas, weight_decay=decay)
             for name, net in self.nets().items()
         }
+        if phase.name != "gan" and self.options["muon_rate"]:
+            made["generator"] = Muon.inside(self.net, self.options["muon_rate"] * share, adam_lr=rate)
         self._students_optimizer = made.get("students")
         return made
 

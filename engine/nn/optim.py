@@ -49,6 +49,13 @@ class Muon(torch.optim.Optimizer):
         hidden = [p for name, p in named if p.ndim > 1 and not name.startswith(but)]
         return cls(hidden, [p for name, p in named if p.ndim < 2 or name.startswith(but)], lr, adam_lr=adam_lr)
 
+    @classmethod
+    def inside(cls, net: nn.Module, lr: float, adam_lr: float) -> Muon:
+        """For the convolutions of a U-Net (engine/nn/unet.py) but the outermost; Adam for all the rest."""
+        named = list(net.named_parameters())
+        hidden = {n: p for n, p in named if p.ndim == 4 and not n.startswith(("downs.0.", "head."))}
+        return cls(hidden.values(), [p for n, p in named if n not in hidden], lr, adam_lr=adam_lr)
+
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
         """One update of every parameter that has a gradient."""

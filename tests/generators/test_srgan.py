@@ -166,7 +166,7 @@ def test_the_gan_phase_trains_both_nets(feature_file, space):
     batch = {"low": torch.rand(2, 3, 8, 8), "truth": torch.rand(2, 3, 32, 32)}
     seen, scalars = take_steps(recipe, recipe.phases()[1], batch, 1)
     assert seen == ["discriminator", "generator"]
-    assert set(scalars[0]) == {"pixels", "adversarial", "discriminator"} | ({"features"} if space else set())
+    assert set(scalars[0]) == {"pixels", "calm", "adversarial", "discriminator"} | ({"features"} if space else set())
     for name, net in recipe.nets().items():
         assert any(not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True)), name
 

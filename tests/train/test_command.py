@@ -55,6 +55,25 @@ def tensors(run):
     return torch.load(run / "checkpoint.pt", weights_only=True)["ema"]
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, None])
+def test_bfloat16_is_used_where_the_processor_has_it_alone(place, monkeypatch, kind):
+    monkeypatch.setattr(training, "quick_type", lambda device: kind)
+    values = arguments.given([word for word in TINY if word != "--no-bf16"] + ["--data", "train", "--steps", "1"])
+    plans = []
+    monkeypatch.setattr(training, "Loop", lambda recipe, store, folder, plan, *_: plans.append(plan) or _Nothing())
+    training.Training(values, "test", print).run()
+    assert plans[0].bf16 is (kind is torch.bfloat16)
+
+
+class _Nothing:
+    """A loop that has nothing to do."""
+
+    step, stopped = 0, True
+
+    def run(self):
+        pass
+
+
 def test_what_a_training_leaves(place, capsys, monkeypatch):
     monkeypatch.setattr("engine.train.runs.draw", plots.draw)
     pytest.importorskip("matplotlib")
