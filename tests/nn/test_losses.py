@@ -1,12 +1,13 @@
-"""Where a picture is flat; which layers of a U-Net Muon takes."""
+"""Where a picture is flat; which layers of a U-Net Muon takes, and the matrices that it steps along."""
 
 import math
 
+import pytest
 import torch
 
 from engine.generators import yuv_cgan
 from engine.nn.losses import flatness
-from engine.nn.optim import Muon
+from engine.nn.optim import Muon, orthogonalized
 
 
 def test_flatness_is_one_on_flat_ground_and_falls_with_the_deviation():
@@ -27,3 +28,14 @@ def test_muon_takes_the_inner_convolutions_of_a_unet():
     assert "downs.1.conv.weight" in taken and "downs.1.blocks.0.conv1.weight" in taken and "ups.0.conv.weight" in taken
     assert not any(name.startswith(("downs.0.", "head.")) for name in taken)
     assert len(hidden["params"]) + len(others["params"]) == len(names)
+
+
+@pytest.mark.parametrize("shape", [(24, 200), (40, 40), (90, 16)])
+def test_orthogonalized_is_the_plain_quintic_iteration(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = matrix / matrix.norm()
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    assert torch.allclose(orthogonalized(matrix), x, atol=1e-5)
+    assert torch.linalg.svdvals(orthogonalized(matrix)).max() < 1.3
