@@ -12,6 +12,7 @@ from engine.train.metrics.ab_error import ab_error
 from engine.train.metrics.chroma import chroma
 from engine.train.metrics.colorfulness import colorfulness
 from engine.train.metrics.hint_obedience import hint_error
+from engine.train.metrics.skin import skin_figures, tones
 
 
 def pictures(count=3, height=40, width=56):
@@ -68,6 +69,29 @@ def test_colorfulness_of_a_real_photograph_against_the_formula(photo):
     assert colorfulness(tensor(photo)[0]) == pytest.approx(expected, rel=1e-5)
 
 
+def faces(*tones_shown):
+    """Lab [1, 3, 20, 20 * n]: patches in the mean colours of light, medium and dark skin, or of a lawn."""
+    means = {"light": (72, 10, 16), "medium": (58, 13, 19), "dark": (37, 12, 14), "lawn": (50, -20, 30)}
+    return torch.cat([torch.tensor(means[t]).float().view(1, 3, 1, 1).expand(1, 3, 20, 20) for t in tones_shown], 3)
+
+
+def test_skin_is_told_by_its_tone_and_lawns_are_none():
+    found = tones(faces("light", "lawn", "dark", "medium"))
+    assert list(found) == ["light", "medium", "dark"]
+    assert [int(found[t].nonzero()[:, 1].min()) for t in found] == [0, 60, 40] and found["light"].sum() == 400
+    assert tones(faces("lawn")) == {}
+    assert "light" not in tones(faces("light", *["lawn"] * 60))  # fewer than a fiftieth of the pixels
+
+
+def test_skin_figures_say_how_far_off_and_in_which_direction():
+    truth = faces("dark", "lawn")
+    greenish = truth + torch.tensor((0.0, -3.0, 4.0)).view(1, 3, 1, 1)
+    found = skin_figures(greenish, truth)
+    assert list(found) == ["dark"]
+    assert found["dark"]["ab_error"] == pytest.approx(5) and found["dark"]["ab_error_grey"] == pytest.approx(340**0.5)
+    assert (found["dark"]["redder"], found["dark"]["yellower"]) == pytest.approx((-3, 4))
+
+
 def test_dots_carry_the_true_colour():
     flat = np.empty((50, 60, 3), np.uint8)
     flat[:] = (200, 40, 90)
@@ -93,8 +117,8 @@ def test_measuring_a_perfect_painter_and_sepia(generator, hinted):
         dots = report.rows["mine, 20 hints"]
         assert dots["hint_error"] < dots["hint_error_grey"]
     else:  # the card has no port for them
-        assert list(report.rows) == ["mean colour", "mine", "other"]
-    assert len(report.columns) == len(report.sheet[0]) == (5 if hinted else 3)
+        assert [name for name in report.rows if "skin" not in name] == ["mean colour", "mine", "other"]
+    assert len(report.columns) == len(report.sheet[0]) == (6 if hinted else 4)  # every setting is shown
 
 
 def test_pictures_are_brought_down_and_picked(tmp_path):

@@ -1,7 +1,8 @@
 """Colorizers: every picture is turned grey (8-bit BT.601 luma), coloured without hints, and compared with the truth.
 
 Where the generator takes hints, then again with dots of the true colour. The first row is sepia: every pixel in the mean
-chroma of the very pictures that are measured. A colorizer must be better than that.
+chroma of the very pictures that are measured. A colorizer must be better than that. The last rows are the pixels of a skin's
+colour alone, by tone, without hints: how people come out, where the pictures show people.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from engine.train.metrics.colorfulness import colorfulness
 from engine.train.metrics.hint_obedience import hint_error
 from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import psnr_rgb
+from engine.train.metrics.skin import TONES, skin_figures
 from engine.train.metrics.ssim import ssim_rgb
 
 DOTS, DOT_RADIUS = 20, 3  # pixels of the measured picture
@@ -86,14 +88,16 @@ def summary(tally: Tally) -> Figures:
 
 
 def run(request: Request) -> Report:
-    """Rows: sepia, each setting, and each setting with hints; the sheet shows the first setting's."""
+    """Rows: sepia, each setting, each setting with hints, skin; the sheet shows every setting, and the first with hints."""
     sepia = by_mean_colour(request.pictures)
     follows = any(port.name == "hints" for port in request.card.inputs)
     titles = ["mean colour", *request.settings]
     titles += [f"{title}, {DOTS} hints" for title in request.settings if follows]
     tallies = {title: Tally(request.features) for title in titles}
-    columns = ["grey", "result", "hints", "with hints", "truth"] if follows else ["grey", "result", "truth"]
-    report, shown = Report({}, columns), request.shown()
+    skins = {tone: Tally() for tone in TONES}
+    plain_columns = ["result", *[title.partition(", ")[2] for title in list(request.settings)[1:]]]
+    report = Report({}, ["grey", *plain_columns, *(["hints", "with hints"] if follows else []), "truth"])
+    shown = request.shown()
     for number, truth in enumerate(request.pictures):
         grey, layer = grey_of(truth), dotted(truth, number)
         plain = [request.run(grey, options)[0] for options in request.settings.values()]
@@ -105,10 +109,15 @@ def run(request: Request) -> Report:
             strict=True,
         ):
             tallies[title].add(result, truth, figures_of(result, truth, hints))
+        labs = (colour.rgb_to_lab(tensor(picture)) for picture in (plain[0], truth))
+        for tone, figures in skin_figures(*labs).items():
+            skins[tone].add(plain[0], truth, figures)
         if number in shown:
             dots = np.where(layer[..., 3:] > 0, layer[..., :3], grey)
-            middle = (plain[0], dots, hinted[0]) if follows else (plain[0],)
-            report.sheet.append((grey.repeat(3, 2), *middle, truth))
+            report.sheet.append((grey.repeat(3, 2), *plain, *((dots, hinted[0]) if follows else ()), truth))
         request.tell(f"{number + 1} of {len(request.pictures)}")
     report.rows = {title: summary(tally) for title, tally in tallies.items()}
+    for tone, tally in skins.items():
+        if tally.rows:
+            report.rows[f"{tone} skin ({len(tally.rows)} pictures)"] = summary(tally)
     return report
