@@ -1,13 +1,15 @@
-"""`python -m engine.crops docs/pictures`: the pictures of docs/quality-upscale.md, with the weights that ship.
+"""`python -m engine.crops docs/pictures`: the pictures of the pages on enlarging and on colours, with the weights that ship.
 
 Photographs that come inside scikit-image, and drawings made here, are made four times smaller, enlarged again by everything
-that could do it, and shown at 400 %, side by side with what they were.
+that could do it, and shown at 400 %, side by side with what they were. Others are turned grey and coloured as `pincel evaluate`
+does it.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +19,12 @@ from PIL import Image, ImageDraw
 
 from engine.api import Engine
 from engine.demo import photograph
+from engine.generators import base
+from engine.store.cache import ModelCache
 from engine.train.degrade import Damage, damaged
-from engine.train.evaluation.base import tensor, to_bytes
+from engine.train.evaluate import contact_sheet
+from engine.train.evaluation import colorize
+from engine.train.evaluation.base import Request, tensor, to_bytes
 
 SCALE = 4
 SIDE, ZOOM, HEAD = 64, 4, 18  # of a crop, in pixels of the result; how much larger it is shown; the line of titles
@@ -92,6 +98,27 @@ def sheet(
     return made
 
 
+def painted(path: Path, names: Sequence[str] = ("astronaut", "coffee", "chelsea", "rocket")) -> None:
+    """The contact sheet of the photo colorizer: grey, three seeds, hints, the result with hints, truth."""
+    pictures = []
+    for name in names:
+        picture = photograph(name).convert("RGB")
+        picture.thumbnail((384, 384))
+        pictures.append(np.asarray(picture))
+    card, name = base.card("yuv_cgan"), "yuv_cgan.photo"
+    seeds = {name: {}, **{f"{name}, seed={n}": {"seed": n} for n in (1, 2)}}
+    report = colorize.run(Request(name, card, pictures, ModelCache("cpu"), seeds))
+    with tempfile.TemporaryDirectory(prefix="pincel-") as folder:
+        contact_sheet(report, Path(folder) / "sheet.png", 160)
+        with Image.open(Path(folder) / "sheet.png") as sheet:
+            _save(sheet, path)
+
+
+def _save(sheet: Image.Image, path: Path) -> None:
+    sheet.save(path, quality=88, optimize=True, subsampling=0)
+    print(path, f"{path.stat().st_size / 1000:.0f} kB")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     [folder] = [Path(a) for a in (sys.argv[1:] if arguments is None else arguments)] or [Path("docs/pictures")]
     photos = [(photograph(name).convert("RGB"), left, top) for name, left, top in PLACES]
@@ -103,9 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ("damaged", photos, DAMAGE, ("bicubic", *nets[1:], "srgan.photo")),
             ("drawing", drawings, Damage(), ("bicubic", "lanczos", *nets[:2], "srgan.art")),
         ):
-            path = folder / f"upscale-{name}.jpg"
-            sheet(engine, rows, damage, columns).save(path, quality=88, optimize=True, subsampling=0)
-            print(path, f"{path.stat().st_size / 1000:.0f} kB")
+            _save(sheet(engine, rows, damage, columns), folder / f"upscale-{name}.jpg")
+    painted(folder / "colorize-seeds.jpg")
     return 0
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
-from engine.nn.blocks import added, conv
+from engine.nn.blocks import added, conv, enlarged_by
 from engine.nn.branched import Branched
 from engine.train.fidelity import SCALE, Fidelity
 
@@ -57,9 +56,7 @@ class Generator(nn.Module):
         x = first = self.head(rgb - 0.5)
         for layer, act in zip(self.body, self.slopes, strict=True):
             x = act(layer(x))
-        x = F.pixel_shuffle(self.tail(x + first), SCALE)
-        # The layout matters: it is twice as quick as with channels last.
-        return added(F.interpolate(rgb.float().contiguous(), scale_factor=SCALE, mode="bicubic", antialias=True), x)
+        return enlarged_by(rgb, self.tail(added(first, x)), SCALE)
 
 
 class Recipe(Fidelity):
