@@ -7,19 +7,19 @@ Ctrl-C (and SIGTERM) saves and ends.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from engine.client.errors import Diverged, TrainingError
+from engine.train import norms
 from engine.train.data import PictureStore
+from engine.train.interrupts import interruptible
 from engine.train.meters import COUNTS, Meters
 from engine.train.plan import Plan, Standing
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase
@@ -123,6 +123,22 @@ class Loop:
         for mine, his in zip(self.ema.buffers(), live.buffers(), strict=True):
             mine.copy_(his)
 
+    def _settle(self) -> None:
+        """Give the averaged generator batch norms of its own; nothing of the training itself changes."""
+        if self._phase is None:
+            return
+        remembered, rng = copy.deepcopy(self.recipe.state()), torch.Generator().manual_seed(self.plan.seed)
+        moment = self.plan.moment(self.recipe.phases(), self.step, self.seconds)
+
+        def lesson(_: int) -> None:
+            batch = self.recipe.batch(self.store, self.plan.batch, rng)
+            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.plan.bf16):
+                self.recipe.step(batch, norms.without_learning, moment)
+
+        with norms.undisturbed(self.device):
+            norms.measured_anew(self.ema, self.nets, lesson)
+        self.recipe.load_state(remembered)
+
     # ---- state -------------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
@@ -186,8 +202,10 @@ class Loop:
         """Train to the plan's end or to Ctrl-C; returns the EMA generator, in eval mode. Raises Diverged."""
         fixed = self.recipe.shown(self.store, SHEET, torch.Generator().manual_seed(1234))
         try:
-            with self._interruptible():
+            with interruptible(self._stop):
                 self._train(fixed)
+            if not self.stopped:
+                self._settle()
         finally:
             if self._bad_in_a_row == 0 and self._phase is not None:
                 self.folder.save(self.state())
@@ -201,29 +219,8 @@ class Loop:
         self.folder.plots(always=True)
         return self.ema
 
-    @contextlib.contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Inside, the first SIGINT or SIGTERM asks the training to stop after its step; a second one ends at once."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-        def give_back() -> None:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-        def stop(*_: object) -> None:
-            self.stopped = True
-            give_back()
-
-        try:
-            for number in before:
-                signal.signal(number, stop)
-        except ValueError:  # not the main thread: whoever runs us handles signals
-            yield
-            return
-        try:
-            yield
-        finally:
-            give_back()
+    def _stop(self) -> None:
+        self.stopped = True
 
     def _train(self, fixed: Batch) -> None:
         plan, last = self.plan, time.monotonic()
@@ -249,9 +246,11 @@ class Loop:
             if self.step % plan.log_every == 0 or now - self._logged[1] > plan.log_every_s:
                 self._log()
             if self.step % plan.sample_every == 0 if plan.sample_every else now - sampled > plan.sample_every_s:
+                self._settle()
                 self._sample(fixed)
                 sampled = time.monotonic()
             if plan.score_every and self.step % plan.score_every == 0:
+                self._settle()
                 self._score()
             if now - saved > plan.save_every_s:
                 self.folder.save(self.state())

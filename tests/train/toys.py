@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from engine.train.norms import without_learning
 from engine.train.recipe import BaseRecipe, Phase
 
 
@@ -45,8 +46,9 @@ class ToyRecipe(BaseRecipe):
         return {"x": store.crops(size, self.crop, rng).float() / 255}
 
     def step(self, batch, update, moment):
-        self.moments.append(moment)
-        self.rates.append(self.optimizer.param_groups[0]["lr"])
+        if update is not without_learning:
+            self.moments.append(moment)
+            self.rates.append(self.optimizer.param_groups[0]["lr"])
         # Draws on torch's own randomness, which a resume must restore.
         noise = 0.01 * self.seen * torch.randn_like(batch["x"])
         loss = (self.generator(batch["x"] + noise).float() - (1 - batch["x"])).square().mean()
