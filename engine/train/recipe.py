@@ -1,7 +1,7 @@
 """The contract between the training loop and a generator: what a recipe must say, and nothing about how the loop runs.
 
-A generator file may import this module and fidelity.py beside it, no other of engine.train; they hold no loop, no files and
-no clock.
+A generator file may import this module, fidelity.py and likeness.py beside it, no other of engine.train; they hold no loop,
+no files and no clock.
 """
 
 from __future__ import annotations
