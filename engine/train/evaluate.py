@@ -61,7 +61,7 @@ def print_table(title: str, rows: Mapping[str, Figures]) -> None:
 
 
 def contact_sheet(report: Report, path: Path, tile: int = TILE) -> None:
-    """The report's pictures in rows, titles above the columns, as one PNG."""
+    """The report's pictures in rows, titles above the columns, as one PNG; small ones enlarged by whole factors."""
     head = 16
     sheet = Image.new("RGB", (len(report.columns) * tile, head + len(report.sheet) * tile), "white")
     draw = ImageDraw.Draw(sheet)
@@ -71,6 +71,8 @@ def contact_sheet(report: Report, path: Path, tile: int = TILE) -> None:
         for column, array in enumerate(pictures):
             picture = Image.fromarray(np.ascontiguousarray(array))
             picture.thumbnail((tile, tile))
+            times = tile // max(picture.size)
+            picture = picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
             sheet.paste(picture, (column * tile, head + row * tile))
     disk.whole(path, lambda p: sheet.save(p, "PNG"))
 

@@ -1,6 +1,6 @@
 """Whether a generator copies: how far its pictures are from the nearest ones that it learned from.
 
-A distance alone says little, so the same is asked of pictures that were never trained on. A copy would be much nearer than they.
+A distance alone says little, so the same is asked of pictures that were never trained on: a copy would be much nearer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Neighbours:
     def distances(self, pictures: Sequence[np.ndarray]) -> dict[str, Tensor]:
         """From each of the pictures to every training picture: [N, M] for each kind of distance."""
         found = self._described(pictures)
-        return {name: torch.cdist(found[name], known) for name, known in self._known.items()}
+        exact = "donot_use_mm_for_euclid_dist"  # the quick way rounds small distances away
+        return {name: torch.cdist(found[name], known, compute_mode=exact) for name, known in self._known.items()}
 
     def figures(self, made: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> Figures:
         """Mean and least distance of generated pictures, and of the folder's, to the nearest training picture."""
@@ -58,5 +59,7 @@ class Neighbours:
         shown = list(made[:SAMPLES])
         distances = list(self.distances(shown).values())[-1]
         nearest = distances.topk(min(NEAREST, len(self.pictures)), 1, largest=False).indices.tolist()
-        rows = [(picture, *(self.pictures[i] for i in row)) for picture, row in zip(shown, nearest, strict=True)]
+        rows: list[Sequence[np.ndarray]] = [
+            (picture, *(self.pictures[i] for i in row)) for picture, row in zip(shown, nearest, strict=True)
+        ]
         return Report({}, ("generated", *("nearest in training",) * (len(rows[0]) - 1)), rows)
