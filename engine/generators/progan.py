@@ -198,7 +198,6 @@ class Recipe(Imitation, BaseRecipe):
         if self.options["imitate"]:
             self.encoder = Encoder(generator.start << generator.stages, LATENT)
         self._stand(1, 1.0)
-        self.entered = 0  # the step at which the present stage began
 
     def _stand(self, stage: int, alpha: float) -> None:
         for net in (self.net, self.discriminator):

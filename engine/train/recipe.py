@@ -59,6 +59,7 @@ class BaseRecipe(ABC):
     SCORE: ClassVar[str] = (
         ""  # the figure of score() that tells the better of two trainings: the highest, "-NAME" the lowest
     )
+    entered: int = 0  # the step at which the net last grew, where it grows
     crop: int = 256  # side in pixels of the crops that batch() cuts: smaller pictures are left out of the store
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
