@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
-from engine.nn.duel import Duel
+from engine.nn.imitation import Encoder, Imitation
 from engine.nn.progressive import SLOPE, EqualConv, EqualLinear, MinibatchDeviation, PixelNorm, fade, filters
+from engine.train.likeness import likeness
 from engine.train.recipe import BaseRecipe, Batch, Moment, Update
 
 if TYPE_CHECKING:
@@ -155,19 +156,22 @@ class Discriminator(_Growing):
         return logits
 
 
-class Recipe(Duel, BaseRecipe):
-    """The thesis' game (engine/nn/duel.py) on a ladder of sizes. `shares` says how the training is divided among them.
+class Recipe(Imitation, BaseRecipe):
+    """The thesis' game (engine/nn/duel.py), with imitation (engine/nn/imitation.py), on a ladder of sizes.
 
+    `shares` says how the training is divided among them.
     Each stage but the first fades in from alpha 0.2 over the first `fade` of its share, or, with fade_step, by that much a
     step (thesis: 0.00008, so 10,000 batches). The pictures to imitate fade in alike, as in the paper.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
-        **Duel.OPTIONS,
-        # The paper's rate and beta1, and one step of each net: more pictures in a short time than the thesis' 2e-4, 0.5, 2.
-        **{"rate": 1e-3, "judge_rate": 1e-3, "beta1": 0.0, "generator_steps": 1},
+        **Imitation.OPTIONS,
+        # One step of each net, at higher rates: more pictures in a short time than the thesis' 2e-4 and two steps.
+        **{"loss": "hinge", "rate": 2e-3, "judge_rate": 1e-3, "critic_rate": 1e-4, "rest": 0.9, "generator_steps": 1},
+        **{"slope": 0.3, "augment": ["shift"]},
         "crop": 128,  # side of the crops that are made smaller to the stage's size
-        "shares": [0.4, 1, 5, 4.5],  # of the training, a stage each; the last one counts for any further stages
+        "mirror": True,  # half of the pictures, left to right
+        "shares": [0.3, 3, 15, 27],  # of the training, a stage each; the last one counts for any further stages
         "fade": 0.4,
         "fade_from": 0.2,
         "fade_step": 0.0,
@@ -176,9 +180,10 @@ class Recipe(Duel, BaseRecipe):
         "least": 0,
     }
     THESIS: ClassVar[Mapping[str, Any]] = {
-        **Duel.THESIS,
+        **Imitation.THESIS,
         **{"shares": [1, 1, 1, 1, 1], "fade_step": 0.00008, "fade_judge": False},
     }
+    SCORE: ClassVar[str] = "-frechet"
     latent = LATENT
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
@@ -190,8 +195,9 @@ class Recipe(Duel, BaseRecipe):
             generator.start, generator.stages, most, least, self.options["fade_judge"]
         )
         self.second_judge()
+        if self.options["imitate"]:
+            self.encoder = Encoder(generator.start << generator.stages, LATENT)
         self._stand(1, 1.0)
-        self.entered = 0  # the step at which the present stage began
 
     def _stand(self, stage: int, alpha: float) -> None:
         for net in (self.net, self.discriminator):
@@ -221,12 +227,17 @@ class Recipe(Duel, BaseRecipe):
 
     def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
         """Crops at the net's largest size: what a stage sees of them is made in its step."""
-        largest = self.net.start << self.net.stages
-        real = store.crops(size, self.crop, rng).float() / 255
-        if self.crop != largest:
-            real = F.interpolate(real, (largest, largest), mode="bilinear", align_corners=False, antialias=True)
+        real = self._whole(store.crops(size, self.crop, rng, "mirror" if self.options["mirror"] else "none"))
         latent = torch.randn(size, LATENT, 1, 1, generator=rng).to(real.device)
         return {"real": real, "latent": latent}
+
+    def _whole(self, crops: Tensor) -> Tensor:
+        """Crops [N, 3, C, C] uint8 at the net's largest size, in [0, 1]."""
+        largest = self.net.start << self.net.stages
+        real = crops.float() / 255
+        if self.crop == largest:
+            return real
+        return F.interpolate(real, (largest, largest), mode="bilinear", align_corners=False, antialias=True)
 
     def seen_at(self, real: Tensor, alpha: float) -> Tensor:
         """Pictures [N, 3, S, S] averaged to the present stage's size, mixed with the stage before by alpha."""
@@ -242,10 +253,22 @@ class Recipe(Duel, BaseRecipe):
             stage, alpha = self.growth(moment)
         self._stand(stage, alpha)
         real = self.seen_at(batch["real"], alpha)
-        scalars = self.play(real, batch["latent"], update, moment.step, moment.progress)
+        if self.encoder is not None:
+            given = (real, batch["real"], batch["latent"], update)
+            scalars = self.imitate(*given, moment.step, moment.progress)
+        else:
+            scalars = self.play(real, batch["latent"], update, moment.step, moment.progress)
         return {**scalars, "size": torch.tensor(float(self.net.size)), "alpha": torch.tensor(alpha)}
 
     def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
         """One picture a latent vector, at the net's largest size, so that sheets of all stages can be compared."""
         largest = self.net.start << self.net.stages
         return F.interpolate(generator(batch["latent"]).float(), (largest, largest), mode="nearest")
+
+    def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
+        """Where a feature network is named: the Frechet distance by it, at the net's largest size."""
+        if self.critic is None:
+            return {}
+        rng = torch.Generator().manual_seed(0)
+        real = self._whole(store.crops(len(store), self.crop, rng, "none", torch.arange(len(store))))
+        return likeness(generator, LATENT, real, self.critic.features)

@@ -4,7 +4,7 @@ thesis does: what the recipes of dense_gan, conv_gan and progan share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -77,6 +77,8 @@ class Duel:
         "slope_every": 8,  # steps between two of them; the weight counts as many times more
         "features": "",  # file of a feature network: a second discriminator judges its features (engine/nn/critic.py)
         "critic": 1.0,  # weight of that one for the generator
+        "critic_rate": 2e-4,
+        "rest": 1.0,  # running share of right verdicts above which that one does not learn
         "augment": [],  # what pictures go through before they are judged: "colour", "shift", "hole"
     }
     THESIS: ClassVar[Mapping[str, Any]] = {
@@ -101,12 +103,13 @@ class Duel:
 
     def optimizers(self, phase: object) -> dict[str, torch.optim.Optimizer]:
         betas = (self.options["beta1"], self.options["beta2"])
-        return {
-            name: torch.optim.Adam(
-                net.parameters(), self.options["rate" if name == "generator" else "judge_rate"], betas
-            )
-            for name, net in self.nets().items()
-        }
+        rates = self.rates()
+        return {name: torch.optim.Adam(net.parameters(), rates[name], betas) for name, net in self.nets().items()}
+
+    def rates(self) -> dict[str, float]:
+        """Adam's rate for each of the nets."""
+        rates = {"generator": "rate", "discriminator": "judge_rate", "critic": "critic_rate"}
+        return {name: self.options[option] for name, option in rates.items()}
 
     def state(self) -> dict[str, Any]:
         return {"accuracy": self.accuracy}
@@ -123,48 +126,71 @@ class Duel:
         self, real: Tensor, latent: Tensor, update: Callable[[str, Tensor], None], step: int, progress: float
     ) -> dict[str, Tensor]:
         """One step of the discriminator and one or more of the generator; the losses and the verdicts, as numbers."""
-        options, kind = self.options, self.options["loss"]
-        noise = options["instance_noise"] * (1 - progress)
+        noise = self._noise(progress)
         made = self.generator(latent).float()
-        swapped = torch.rand(len(real), 1, 1, 1, device=real.device) < shown_as_real(
-            self.accuracy, options["shown_as_real"]
-        )
-        of_real = self.discriminator(self.seen(torch.where(swapped, made.detach(), real), noise)).float()
-        of_made = self.discriminator(self.seen(made.detach(), noise)).float()
-        loss = judged(of_real, True, kind) + judged(of_made, False, kind)
-        if options["slope"] and step % options["slope_every"] == 0:
-            loss = loss + options["slope"] * options["slope_every"] * self._slope(real, made.detach(), kind)
-        update("discriminator", loss)
-        if self.critic is not None and real.shape[-1] >= SMALLEST:
-            known = torch.where(swapped, made.detach(), real)
-            update("critic", self._criticized(known, True) + self._criticized(made.detach(), False))
-        counts = confusion(of_real.detach(), of_made.detach(), swapped.view(-1))
-        right = float((counts["confusion/real_real"] + counts["confusion/fake_fake"]) / (2 * len(real)))
-        self.accuracy += 0.1 * (right - self.accuracy)
-
+        scalars = self._judge(real, made.detach(), update, step, progress)
         self._judges(False)  # their gradients are not wanted now: a third of the work less
         fooled = self._fooled(made, noise, update)
-        for _ in range(options["generator_steps"] - 1 if self.accuracy > options["ahead"] else 0):
+        for _ in range(self.options["generator_steps"] - 1 if self.accuracy > self.options["ahead"] else 0):
             fooled = self._fooled(self.generator(torch.randn_like(latent)).float(), noise, update)
         self._judges(True)
-        scalars = {"generator": fooled.detach(), "discriminator": loss.detach() / 2}
+        return {"generator": fooled.detach(), **scalars}
+
+    def _noise(self, progress: float) -> float:
+        return float(self.options["instance_noise"] * (1 - progress))
+
+    def _judge(
+        self, real: Tensor, made: Tensor, update: Callable[[str, Tensor], None], step: int, progress: float
+    ) -> dict[str, Tensor]:
+        """One step of the judges of this size; their losses and the first one's verdicts, as numbers."""
+        options, kind, noise = self.options, self.options["loss"], self._noise(progress)
+        share = shown_as_real(self.accuracy, options["shown_as_real"])
+        swapped = torch.rand(len(real), 1, 1, 1, device=real.device) < share
+        known = torch.where(swapped, made, real)
+        scalars, verdicts = {}, []
+        if self._by_pixels(real):
+            of_known, of_made = (self.discriminator(self.seen(x, noise)).float() for x in (known, made))
+            loss = judged(of_known, True, kind) + judged(of_made, False, kind)
+            if options["slope"] and step % options["slope_every"] == 0:
+                loss = loss + options["slope"] * options["slope_every"] * self._slope(real, made, kind)
+            update("discriminator", loss)
+            scalars["discriminator"] = loss.detach() / 2
+            verdicts.append((of_known.detach(), of_made.detach()))
+        if self.critic is not None and self._by_features(real):
+            found = [self.critic(self.seen(x, noise)) for x in (known, made)]
+            loss = _mean(judged(x, True, kind) for x in found[0]) + _mean(judged(x, False, kind) for x in found[1])
+            if self.accuracy <= options["rest"]:
+                update("critic", loss)
+            scalars["critic"] = loss.detach() / 2
+            verdicts.append((_opinion(found[0]), _opinion(found[1])))
+        counts = confusion(*verdicts[0], swapped.view(-1))
+        right = float((counts["confusion/real_real"] + counts["confusion/fake_fake"]) / (2 * len(real)))
+        self.accuracy += 0.1 * (right - self.accuracy)
         return {**scalars, "accuracy": torch.tensor(self.accuracy), **counts}
 
-    def _fooled(self, made: Tensor, noise: float, update: Callable[[str, Tensor], None]) -> Tensor:
-        """One step of the generator; its loss before the discriminator."""
-        fooled = convinced(self.discriminator(self.seen(made, noise)).float(), self.options["loss"])
-        if self.critic is None or made.shape[-1] < SMALLEST:
-            update("generator", fooled)
-        else:
-            found = self.critic(augmented(made, self.options["augment"]))
-            second = torch.stack([convinced(logits, self.options["loss"]) for logits in found]).mean()
-            update("generator", fooled + self.options["critic"] * second)
-        return fooled
+    def _by_features(self, pictures: Tensor) -> bool:
+        """Whether the critic judges pictures of this size."""
+        return self.critic is not None and pictures.shape[-1] >= SMALLEST
 
-    def _criticized(self, pictures: Tensor, real: bool) -> Tensor:
-        assert self.critic is not None
-        found = self.critic(augmented(pictures, self.options["augment"]))
-        return torch.stack([judged(logits, real, self.options["loss"]) for logits in found]).mean()
+    def _by_pixels(self, pictures: Tensor) -> bool:
+        """Whether the discriminator of pixels judges pictures of this size."""
+        return True
+
+    def _fooled(self, made: Tensor, noise: float, update: Callable[[str, Tensor], None]) -> Tensor:
+        """One step of the generator; its loss before its first judge."""
+        losses = self._convincing(made, noise)
+        update("generator", torch.stack(losses).sum())
+        return losses[0]
+
+    def _convincing(self, made: Tensor, noise: float) -> list[Tensor]:
+        """What the generator pays before each of the judges of this size."""
+        kind, losses = self.options["loss"], []
+        if self._by_pixels(made):
+            losses.append(convinced(self.discriminator(self.seen(made, noise)).float(), kind))
+        if self.critic is not None and self._by_features(made):
+            found = self.critic(self.seen(made, noise))
+            losses.append(self.options["critic"] * _mean(convinced(logits, kind) for logits in found))
+        return losses
 
     def _judges(self, learning: bool) -> None:
         for judge in (self.discriminator, self.critic):
@@ -176,6 +202,15 @@ class Duel:
             return steepness(self.discriminator, real) / 2
         where = torch.rand(len(real), 1, 1, 1, device=real.device)
         return steepness(self.discriminator, torch.lerp(real, made, where), 1.0)
+
+
+def _mean(losses: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(losses)).mean()
+
+
+def _opinion(maps: Sequence[Tensor]) -> Tensor:
+    """What the heads of a critic say of each picture, on average: [N]."""
+    return torch.stack([logits.detach().mean((1, 2, 3)) for logits in maps]).mean(0)
 
 
 def confusion(of_real: Tensor, of_made: Tensor, swapped: Tensor) -> dict[str, Tensor]:

@@ -103,7 +103,8 @@ class PictureStore:
         """`count` random square crops: [count, 3, side, side] uint8 on the device, pictures chosen by their weights.
 
         which: the numbers of the pictures instead [count], for recipes that must know what they see.
-        flip: "mirror" mirrors half of them left to right, "all" draws one of the eight flips and quarter turns.
+        flip: "mirror" mirrors half of them left to right, "all" draws one of the eight flips and quarter turns, "none" leaves
+        them as they are.
         """
         if which is None:
             which = torch.multinomial(self.weight, count, replacement=True, generator=rng)
@@ -115,7 +116,7 @@ class PictureStore:
         # negative step, a transposition swaps the steps. So the whole augmentation is one gather.
         start = self.offset[which] + top * width + left
         row, column = width.clone(), torch.ones_like(width)
-        mirrored = uniform[2] < 0.5
+        mirrored = (uniform[2] < 0.5) & (flip != "none")
         start, column = torch.where(mirrored, start + side - 1, start), torch.where(mirrored, -column, column)
         if flip == "all":
             upside = uniform[3] < 0.5

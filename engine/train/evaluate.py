@@ -61,7 +61,7 @@ def print_table(title: str, rows: Mapping[str, Figures]) -> None:
 
 
 def contact_sheet(report: Report, path: Path, tile: int = TILE) -> None:
-    """The report's pictures in rows, titles above the columns, as one PNG."""
+    """The report's pictures in rows, titles above the columns, as one PNG; small ones enlarged by whole factors."""
     head = 16
     sheet = Image.new("RGB", (len(report.columns) * tile, head + len(report.sheet) * tile), "white")
     draw = ImageDraw.Draw(sheet)
@@ -71,6 +71,8 @@ def contact_sheet(report: Report, path: Path, tile: int = TILE) -> None:
         for column, array in enumerate(pictures):
             picture = Image.fromarray(np.ascontiguousarray(array))
             picture.thumbnail((tile, tile))
+            times = tile // max(picture.size)
+            picture = picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
             sheet.paste(picture, (column * tile, head + row * tile))
     disk.whole(path, lambda p: sheet.save(p, "PNG"))
 
@@ -109,7 +111,10 @@ def _tell(text: str) -> None:
 def parser(prog: str) -> argparse.ArgumentParser:
     result = Parser(prog=prog, description=__doc__.partition("\n")[0] if __doc__ else "")
     add = result.add_argument
-    add("generator", help="a generator, or one of its weights: srgan, srgan.gan")
+    what = (
+        "a generator, or one of its weights: srgan, srgan.gan; several of one task, and a sheet shows them side by side"
+    )
+    add("generator", nargs="+", help=what)
     add("--data", action="append", required=True, metavar="DIR[:PATTERN]", help="pictures never trained on; repeatable")
     add("--out", type=Path, default=Path("evaluation"), help="folder for NAME.json and a PNG for each DIR (evaluation)")
     add("--limit", type=int, help="measure only so many of each folder, evenly picked")
@@ -131,6 +136,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="spoil what an enlarger gets: blur=PIXELS (of the large picture), noise=0..255, jpeg=1..95; repeatable",
     )
+    what = "pictures that a generator from noise learned from: its own are shown beside the nearest of them"
+    add("--neighbours", metavar="DIR[:PATTERN]", help=what)
     add("--features", help="a feature network (SqueezeNet or own), for the Frechet and perceptual distances")
     add("--device", default="cpu", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--json", action="store_true", help="the figures as JSON on stdout instead of tables")
@@ -140,10 +147,42 @@ def parser(prog: str) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.evaluate") -> None:
     """Run the command. Raises the errors of the tasks, of the store, and OptionError."""
     args = parser(prog).parse_args(argv)
-    path = weights_of(args.generator)
+    paths = [weights_of(name) for name in args.generator]
+    features = Features(args.features) if args.features else None
+    training = load(args.neighbours) if args.neighbours else []
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotWritable(f"{args.out} cannot be made: {error.strerror}.", "Choose a folder with --out.") from error
+    headers = [read_header(path) for path in paths]
+    tasks = {header.task for header in headers}
+    if len(tasks) > 1:
+        raise OptionError(f"These are of several tasks: {', '.join(sorted(tasks))}.", "Measure one task at a time.")
+    if training and tasks != {"generate"}:
+        raise OptionError(f"No copies are looked for in {tasks.pop()}.", "Leave --neighbours away.")
+    samples: dict[str, dict[str, Sequence[np.ndarray]]] = {}  # by folder and generator
+    for path in paths:
+        for folder, report in _measured(path, args, features, training).items():
+            samples.setdefault(folder, {})[read_header(path).name] = report.sample
+    for folder, found in samples.items():
+        if len(found) > 1 and all(found.values()):
+            sheet = args.out / f"{'-'.join(found)}-{_ending(folder)}.png"
+            contact_sheet(Report({}, tuple(found), list(zip(*found.values(), strict=False))), sheet)
+            if not args.json:
+                print(f"side by side: {sheet}")
+
+
+def _ending(folder: str) -> str:
+    """How a sheet is called after its folder."""
+    return "-".join(Path(folder.partition(":")[0]).resolve().parts[-2:])
+
+
+def _measured(
+    path: Path, args: argparse.Namespace, features: Features | None, training: Sequence[np.ndarray]
+) -> dict[str, Report]:
+    """Measure one weights file on each folder, and write and print what was found. Returns the reports by folder."""
     header = read_header(path)
     settings = settings_of(header.name, header.task, dict(args.set), args.also)
-    features = Features(args.features) if args.features else None
     damage = _damage(args.damage, header.task)
     try:
         evaluate = import_module(f"engine.train.evaluation.{header.task}").run
@@ -154,24 +193,25 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.
     said |= {"options": dict(args.set), "size": args.size, "features": features.name if features else None, "data": {}}
     said |= {"damage": dict(args.damage)} if args.damage else {}
     said["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NotWritable(f"{args.out} cannot be made: {error.strerror}.", "Choose a folder with --out.") from error
+    reports = {}
     for folder in args.data:
         pictures = load(folder, args.size, args.limit)
-        request = Request(header.name, base.card(header.generator), pictures, cache, settings, features, _tell, damage)
-        report = evaluate(request)
+        card = base.card(header.generator)
+        report = evaluate(Request(header.name, card, pictures, cache, settings, features, _tell, damage, training))
         finite = {m: {n: v if math.isfinite(v) else None for n, v in row.items()} for m, row in report.rows.items()}
         said["data"][folder] = {"pictures": len(pictures), "figures": finite}
-        sheet = args.out / f"{header.name}-{'-'.join(Path(folder.partition(':')[0]).resolve().parts[-2:])}.png"
+        sheet = args.out / f"{header.name}-{_ending(folder)}.png"
         contact_sheet(report, sheet)
+        for ending, other in report.others.items():
+            contact_sheet(other, sheet.with_name(f"{sheet.stem}-{ending}.png"))
         if not args.json:
             print_table(f"{folder} ({len(pictures)} pictures), sheet {sheet}", report.rows)
+        reports[folder] = report
     text = json.dumps(said, indent=1)
     target = args.out / f"{header.name}.json"
     disk.whole(target, lambda p: p.write_text(text, encoding="utf-8"))
     print(text if args.json else f"figures: {target}")
+    return reports
 
 
 if __name__ == "__main__":

@@ -116,7 +116,9 @@ class Loop:
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = min(self.plan.ema, (self.step + 1) / (self.step + 10))
+        # Young layers are far from where they will be: the average begins anew where the net has grown.
+        age = self.step - self.recipe.entered
+        decay = min(self.plan.ema, (age + 1) / (age + 10))
         live = self.nets["generator"]
         ours, theirs = list(self.ema.parameters()), list(live.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)

@@ -1,7 +1,7 @@
 """The contract between the training loop and a generator: what a recipe must say, and nothing about how the loop runs.
 
-A generator file may import this module and fidelity.py beside it, no other of engine.train; they hold no loop, no files and
-no clock.
+A generator file may import this module, fidelity.py and likeness.py beside it, no other of engine.train; they hold no loop,
+no files and no clock.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class BaseRecipe(ABC):
     SCORE: ClassVar[str] = (
         ""  # the figure of score() that tells the better of two trainings: the highest, "-NAME" the lowest
     )
+    entered: int = 0  # the step at which the net last grew, where it grows
     crop: int = 256  # side in pixels of the crops that batch() cuts: smaller pictures are left out of the store
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:

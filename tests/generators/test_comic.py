@@ -14,7 +14,13 @@ TINY = {
         {"size": 28, "filters": 16},
         {"judge": 8, "dropout": 0.0, "norm": False, "rate": 2e-3, "judge_rate": 2e-3},
     ),
-    "progan": ({"stages": 2, "most": 16, "least": 8}, {"shares": [1, 1], "rate": 2e-3, "judge_rate": 2e-3}),
+    "progan": (
+        {"stages": 2, "most": 16, "least": 8},
+        {
+            **{"shares": [1, 1], "rate": 2e-3, "judge_rate": 2e-3, "loss": "bce", "beta1": 0.0},
+            **{"slope": 0.0, "augment": [], "imitate": 0.0, "muon": 0.0},
+        },
+    ),
 }
 
 

@@ -18,7 +18,7 @@ RULES: dict[str, tuple[str, str]] = {
     "memory": ("", ""),
     "imaging": ("", "torch numpy"),
     "nn": ("", "torch numpy safetensors"),
-    "generators": ("nn imaging train.recipe train.fidelity", "torch numpy"),
+    "generators": ("nn imaging train.recipe train.fidelity train.likeness", "torch numpy"),
     "store": ("generators nn paths disk memory", "torch numpy safetensors openvino"),
     "tasks": ("imaging generators store forecast", "torch numpy"),
     "files": ("tasks imaging disk", "numpy PIL tifffile imagecodecs"),

@@ -19,6 +19,7 @@ from engine.train import metrics
 from engine.train.evaluate import contact_sheet
 from engine.train.evaluation import generate, sketch
 from engine.train.evaluation.base import SHOWN, Report, Request, Tally
+from engine.train.evaluation.neighbours import Neighbours
 from tests.nn.test_perceptual import own_file
 
 
@@ -108,6 +109,8 @@ def test_pix2pix_is_a_colorizer_without_hints(folder, tmp_path):
         (["srgan", "--also", "colour=1"], 2, "no option called 'colour'"),
         (["srgan", "--features", "nowhere.safetensors"], 5, "no feature network"),
         (["srgan", "--sizes", "3"], 2, "--sizes"),
+        (["srgan", "progan"], 2, "several tasks: generate, upscale"),
+        (["srgan", "--neighbours", "docs/pictures"], 2, "copies"),
     ],
 )
 def test_mistakes_are_told(folder, tmp_path, capsys, arguments, status, said):
@@ -179,6 +182,39 @@ def test_generated_sets_are_compared_with_the_folder(tmp_path):
     )  # the folder's were made smaller
     assert len(report.sheet) == 4 and {len(row) for row in report.sheet} == {len(report.columns)}
     assert report.sheet[0][0].shape == report.sheet[0][-1].shape == (24, 24, 3)
+
+
+def test_copies_are_found(tmp_path):
+    """A copy of a training picture, mirrored or not, lies at distance 0; the folder's own pictures do not."""
+    own_file(tmp_path / "net.safetensors")
+    rng = np.random.default_rng(0)
+    training = [rng.integers(0, 256, (24, 24, 3), dtype=np.uint8) for _ in range(5)]
+    folder = [rng.integers(0, 256, (24, 24, 3), dtype=np.uint8) for _ in range(2)]
+    near = Neighbours(training, Features(tmp_path / "net.safetensors"))
+    found = near.figures([training[3], training[1][:, ::-1].copy()], folder)
+    for kind in ("pixels", "features"):
+        assert found[f"neighbour_{kind}"] < 1e-4 < found[f"neighbour_{kind}_least_truth"]
+    difference = training[0].astype(float) / 255 - training[1] / 255
+    between = Neighbours([training[1]]).distances([training[0]])["pixels"][0, 0]
+    assert float(between) == pytest.approx(float((difference**2).mean() ** 0.5), rel=1e-4)
+    sheet = near.sheet([training[3]])
+    assert len(sheet.columns) == len(sheet.sheet[0]) == 4 and np.array_equal(sheet.sheet[0][1], training[3])
+
+
+def test_several_side_by_side_and_their_neighbours(folder, tmp_path, capsys):
+    names = ["dense_gan.comics", "conv_gan.comics", "progan.faces"]
+    out = ["--out", str(tmp_path / "out"), "--neighbours", str(folder)]
+    assert pincel(["evaluate", *names, "--data", str(folder), *out]) == 0
+    said = capsys.readouterr().out
+    for name in names:
+        found = figures(tmp_path / "out", name)[name]
+        assert (
+            found["neighbour_pixels"] > 0 and found["neighbour_pixels_least_truth"] < 0.05 * found["neighbour_pixels"]
+        )
+    together = [path for path in (tmp_path / "out").glob("*.png") if path.name.startswith("-".join(names))]
+    assert len(together) == 1 and together[0].name in said
+    assert Image.open(together[0]).width == 3 * 192
+    assert len(list((tmp_path / "out").glob("*-neighbours.png"))) == 3
 
 
 @pytest.mark.parametrize("task", TASKS)

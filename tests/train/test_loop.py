@@ -79,6 +79,18 @@ def test_it_learns_and_the_average_follows(tmp_path, store):
     )
 
 
+def test_the_average_begins_anew_where_the_net_grew(tmp_path, store):
+    loop = loop_in(tmp_path / "run", store)
+    loop.step = 5000
+    for entered, share in ((0, 9 / 5010), (5000, 0.9), (4990, 9 / 20)):
+        for mine, live in zip(loop.ema.parameters(), loop.nets["generator"].parameters(), strict=True):
+            mine.zero_()
+            live.data.fill_(1.0)
+        loop.recipe.entered = entered
+        loop._average()
+        assert all(torch.allclose(p, torch.full_like(p, share), atol=1e-5) for p in loop.ema.parameters())
+
+
 def tensors(value):
     """All tensors in nested dicts and lists."""
     if isinstance(value, torch.Tensor):

@@ -41,6 +41,7 @@ class Request:
     features: Features | None = None
     tell: Callable[[str], None] = lambda text: None
     damage: Damage = field(default_factory=Damage)
+    training: Sequence[np.ndarray] = ()  # pictures that the generator learned from, to look for copies
 
     def run(self, source: np.ndarray | None, options: Mapping[str, Any], **extras: Any) -> list[np.ndarray]:
         """The task's results for one source, or without one, with these options."""
@@ -58,11 +59,16 @@ class Request:
 
 @dataclass
 class Report:
-    """rows: figures by method. columns: the titles of the sheet's columns. sheet: a row of pictures for each one shown."""
+    """rows: figures by method. columns: the titles of the sheet's columns. sheet: a row of pictures for each one shown.
+
+    sample: some results for a sheet of several generators. others: further sheets, by the ending of their files' names.
+    """
 
     rows: dict[str, Figures]
     columns: Sequence[str]
     sheet: list[Sequence[np.ndarray]] = field(default_factory=list)
+    sample: Sequence[np.ndarray] = ()
+    others: dict[str, Report] = field(default_factory=dict)
 
 
 class Tally:

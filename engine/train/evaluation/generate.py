@@ -2,6 +2,7 @@
 
 There is no truth for a single picture, so every figure is one of a set beside the folder's own; with features, the Frechet
 distance. The first row is the folder's first half against its other half, which no generator can be expected to beat.
+With training pictures, the distances to the nearest of them (neighbours.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from engine.imaging.resize import bicubic
 from engine.train.evaluation.base import Figures, Report, Request, tensor, to_bytes
 from engine.train.evaluation.colorize import grey_of
+from engine.train.evaluation.neighbours import Neighbours
 from engine.train.metrics import frechet
 from engine.train.metrics.chroma import chroma
 from engine.train.metrics.colorfulness import colorfulness
@@ -20,6 +22,7 @@ from engine.train.metrics.sharpness import sharpness
 
 AT_ONCE = 16  # pictures a request
 ACROSS = 4  # columns of each kind on the sheet
+SAMPLE = 8  # pictures for the sheet of several generators
 
 
 def square(picture: np.ndarray, side: int) -> np.ndarray:
@@ -55,7 +58,8 @@ def run(request: Request) -> Report:
             results += request.run(None, {**options, **some})
             request.tell(f"{len(results)} of {count}")
         truths = [square(picture, results[0].shape[0]) for picture in request.pictures]
-        if results[0].shape[2] == 1:  # a grey network is compared with the folder in grey
+        grey = results[0].shape[2] == 1
+        if grey:  # a grey network is compared with the folder in grey
             results, truths = ([picture.repeat(3, 2) for picture in ps] for ps in (results, map(grey_of, truths)))
         if not report.rows:
             if count > 1:
@@ -66,5 +70,12 @@ def run(request: Request) -> Report:
                 blank = [np.full_like(truths[0], 255)] * (ACROSS - len(numbers))
                 made, real = [results[i] for i in numbers], [truths[i] for i in numbers]
                 report.sheet.append((*made, *blank, *real, *blank))
+            report.sample = results[:SAMPLE]
         report.rows[title] = figures_of(results, truths, request)
+        if request.training:
+            known = [square(picture, results[0].shape[0]) for picture in request.training]
+            known = [grey_of(picture).repeat(3, 2) for picture in known] if grey else known
+            neighbours = Neighbours(known, request.features)
+            report.rows[title] |= neighbours.figures(results, truths)
+            report.others.setdefault("neighbours", neighbours.sheet(results))
     return report
