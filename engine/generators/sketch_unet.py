@@ -146,13 +146,15 @@ class Generator(nn.Module):
         return self._guided(_in_range(colours), trust, hints), _in_range(extra)
 
     def _guided(self, made: Tensor, trust: Tensor, hints: Tensor) -> Tensor:
-        """The fifth output says how far to take the spread colours instead; at first, the nearer a hint the more."""
+        """The fifth output says how far to take the spread colours instead, the sixth which; at first, the nearer a hint the
+        more, and mostly the diffused ones.
+        """
         if not self.hints:
             return made
         hints = hints.float()
         near, spread = hints[:, 7:8], hints[:, 4:7]
         if self.mix:
-            spread = torch.lerp(hints[:, :3], spread, torch.sigmoid(trust[:, 1:2]))
+            spread = torch.lerp(hints[:, :3], spread, torch.sigmoid(trust[:, 1:2] + 2))
         taken = hsv.xyv_to_directed(torch.where(hints[:, 3:4] >= 0.5, hints[:, :3], spread))
         share = torch.sigmoid(trust[:, :1] + 4 * near - 1) * (near > 0)
         return torch.lerp(made, taken, torch.where(hints[:, 3:4] >= 0.5, 1.0, share))

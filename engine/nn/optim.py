@@ -13,14 +13,24 @@ from torch import Tensor, nn
 
 
 def orthogonalized(matrix: Tensor, steps: int = 5) -> Tensor:
-    """A matrix [R, C] with nearly the same singular vectors and all singular values near 1 (quintic iteration)."""
+    """A matrix [R, C] with nearly the same singular vectors and all singular values near 1 (quintic iteration).
+
+    The iteration multiplies by a polynomial of x @ x.T, whose own next value needs no x: for long matrices, such as kernels of
+    deep layers, all but two products are of the short side alone, less than half of the work.
+    """
     x = matrix / (matrix.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T
-    for _ in range(steps):
-        gram = x @ x.T
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    gram = x @ x.T
+    product = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    for step in range(steps):
+        factor = -4.7750 * gram + 2.0315 * gram @ gram
+        factor.diagonal().add_(3.4445)
+        product = factor @ product
+        if step < steps - 1:
+            gram = factor @ gram @ factor
+    x = product @ x
     return x.T if tall else x
 
 
@@ -48,6 +58,13 @@ class Muon(torch.optim.Optimizer):
         named = list(net.named_parameters())
         hidden = [p for name, p in named if p.ndim > 1 and not name.startswith(but)]
         return cls(hidden, [p for name, p in named if p.ndim < 2 or name.startswith(but)], lr, adam_lr=adam_lr)
+
+    @classmethod
+    def inside(cls, net: nn.Module, lr: float, adam_lr: float) -> Muon:
+        """For the convolutions of a U-Net (engine/nn/unet.py) but the outermost; Adam for all the rest."""
+        named = list(net.named_parameters())
+        hidden = {n: p for n, p in named if p.ndim == 4 and not n.startswith(("downs.0.", "head."))}
+        return cls(hidden.values(), [p for n, p in named if n not in hidden], lr, adam_lr=adam_lr)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
