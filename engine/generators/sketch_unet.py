@@ -8,7 +8,7 @@ Where `CONFIG`, the compact flagship for CPUs, and our recipe differ from the th
 
 * hint planes at full resolution: the artist's dots and strokes, the colour of the nearest one that is reached without
   crossing lines, and all of them diffused between the lines (engine/imaging/spread.py). A hint is obeyed where it lies; a
-  fifth output says how far to take the spread colours elsewhere, and a sixth which of the two (`mix`);
+  fifth output says how far to take the spread colours elsewhere, a sixth which of the two, three more correct them (`refine`);
 * the output is a correction of Z's coarse picture, so that Z counts from the first step on;
 * fewer channels, a bottleneck one octave deeper; a reference may be absent, and seeds draw from a bank of pictures' Zs.
 """
@@ -61,7 +61,7 @@ CONFIG: dict[str, Any] = {  # the compact flagship; weights files carry their ow
     "correct": True,
     "direct": True,
     "temper": 1.0,
-    "mix": True,
+    "refine": True,
     "encoder": [16, 32, 64, 64],
     "decoder": 64,
 }
@@ -75,7 +75,7 @@ class Generator(nn.Module):
     how often it halves the size; hints: whether the hint planes are seen; correct: whether the coarse picture of Z is added;
     encoder, decoder: channels of the Z encoder's blocks and of the Z decoder; direct: whether linear layers lead past both;
     working_size: of drawings, 0 for the card's; temper: the power of the hue's certainty that saturation is multiplied by;
-    mix: whether it says which spread colours it takes, the nearest hint's or the diffused ones (else those).
+    refine: whether it says which spread colours it takes, the nearest hint's or the diffused ones (else those), and corrects them.
     """
 
     WIDENS = True
@@ -92,7 +92,7 @@ class Generator(nn.Module):
         working_size: int = 0,
         direct: bool = False,
         temper: float = 0.0,
-        mix: bool = False,
+        refine: bool = False,
     ) -> None:
         super().__init__()
         modest = 0 < min(widths) <= max(widths) <= 1024 and 0 <= deep <= 16 and 1 <= octaves <= 4
@@ -100,7 +100,7 @@ class Generator(nn.Module):
             raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
         first, second, third = widths
         self.hints, self.correct, self.multiple, self.working_size = hints, correct, 2 ** (2 + octaves), working_size
-        self.temper, self.mix = temper, mix and hints
+        self.temper, self.refine = temper, refine and hints
         start = 1 + (HINT_PLANES if hints else 0)
         self.zencoder, self.zdecoder = ZEncoder(tuple(encoder), direct=direct), ZDecoder(decoder, direct)
         self.down1 = nn.Sequential(ResBlock(start, first, 2), ResBlock(first, first))
@@ -114,7 +114,11 @@ class Generator(nn.Module):
         self.up2 = nn.Sequential(ResBlock(third // 2 + second, second), Shuffle(second, second // 2))
         self.up3 = nn.Sequential(ResBlock(second // 2 + first, first), Shuffle(first, first // 2))
         self.head = nn.Sequential(nn.Conv2d(first // 2 + start, first // 2, 3, 1, 1), nn.CELU())
-        self.out = nn.Conv2d(first // 2, 4 + hints + self.mix, 3, 1, 1)
+        self.out = nn.Conv2d(first // 2, 4 + hints + 4 * self.refine, 3, 1, 1)
+        if self.refine:
+            with torch.no_grad():  # no correction at first: what geometry alone gives is a good start
+                self.out.weight[5:] = 0
+                self.out.bias[5:] = 0
         self.bank = ZBank()
 
     def encode(self, reference: Tensor) -> Tensor:
@@ -152,12 +156,13 @@ class Generator(nn.Module):
         if not self.hints:
             return made
         hints = hints.float()
-        near, spread = hints[:, 7:8], hints[:, 4:7]
-        if self.mix:
-            spread = torch.lerp(hints[:, :3], spread, torch.sigmoid(trust[:, 1:2] + 2))
-        taken = hsv.xyv_to_directed(torch.where(hints[:, 3:4] >= 0.5, hints[:, :3], spread))
-        share = torch.sigmoid(trust[:, :1] + 4 * near - 1) * (near > 0)
-        return torch.lerp(made, taken, torch.where(hints[:, 3:4] >= 0.5, 1.0, share))
+        near, spread, painted = hints[:, 7:8], hints[:, 4:7], hints[:, 3:4] >= 0.5
+        if self.refine:
+            spread = torch.lerp(hints[:, :3], spread, torch.sigmoid(trust[:, 1:2] + 4)) + 0.5 * torch.tanh(trust[:, 2:])
+            trust = trust[:, :1] + 2
+        taken = hsv.xyv_to_directed(torch.where(painted, hints[:, :3], spread))
+        share = torch.sigmoid(trust + 4 * near - 1) * (near > 0)
+        return torch.lerp(made, taken, torch.where(painted, 1.0, share))
 
 
 def _in_range(x: Tensor) -> Tensor:

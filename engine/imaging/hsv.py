@@ -76,7 +76,7 @@ def hxhysv_to_xyv(hxhysv: Tensor) -> Tensor:
 def xyv_to_directed(xyv: Tensor) -> Tensor:
     """HxHySV [N, 4, H, W] of XYV without a detour through angles; greys get a direction shorter than 1."""
     length = torch.sqrt(xyv[:, 0:2].square().sum(1, keepdim=True) + 1e-10)  # a root has no gradient at 0, where greys are
-    return torch.cat((xyv[:, 0:2] / length.clamp_min(0.02), length.clamp(max=1.0), xyv[:, 2:3]), 1)
+    return torch.cat((xyv[:, 0:2] / length.clamp_min(0.02), length.clamp(max=1.0), xyv[:, 2:3].clamp(0, 1)), 1)
 
 
 def rgb_to_xyv(rgb: Tensor) -> Tensor:
