@@ -85,19 +85,22 @@ def spread(hints: Tensor, sketch: Tensor, tolerance: float = 1e-4) -> Tensor:
 def diffused(hints: Tensor, sketch: Tensor, tolerance: float = 1e-4) -> Tensor:
     """The hints' values flowing over paper and through ink as little as possible (Levin 2004): [N, C, H, W].
 
-    hints, sketch: as for spread(); tolerance: of diffusion.solve(). Each sample's values lie between the least and the greatest of its hints; 0 without any.
+    hints, sketch: as for spread(); tolerance: of diffusion.solve(). Each sample's values lie between the least and the
+    greatest of its hints; 0 without any.
     """
     mask = (hints[:, -1:] >= 0.5).to(hints.dtype)
-    open_ = 1.0 / (1.0 + RESISTANCE * (1.0 - sketch).clamp(0, 1).square())
-    across = torch.minimum(open_[..., 1:], open_[..., :-1])
-    down = torch.minimum(open_[..., 1:, :], open_[..., :-1, :])
+    if not bool(mask.any()):
+        return torch.zeros_like(hints[:, :-1])
+    conducts = 1.0 / (1.0 + RESISTANCE * (1.0 - sketch).clamp(0, 1).square())
+    across = torch.minimum(conducts[..., 1:], conducts[..., :-1])
+    down = torch.minimum(conducts[..., 1:, :], conducts[..., :-1, :])
     grid = diffusion.Grid(across, down, HOLD * mask + FADING)
     # The mask flows as well: with it the fading towards 0 is divided out, and nearer hints only count for more.
     both = diffusion.solve(grid, HOLD * mask * torch.cat((hints[:, :-1], torch.ones_like(mask)), 1), tolerance)
-    low, high = (getattr(torch.where(mask > 0, hints[:, :-1], bound), name)((2, 3), keepdim=True)
-                 for bound, name in ((float("inf"), "amin"), (-float("inf"), "amax")))
-    there = mask.amax((2, 3), keepdim=True) > 0
     values = both[:, :-1] / both[:, -1:].clamp_min(1e-12)
+    low = torch.where(mask > 0, hints[:, :-1], float("inf")).amin((2, 3), keepdim=True)
+    high = torch.where(mask > 0, hints[:, :-1], -float("inf")).amax((2, 3), keepdim=True)
+    there = mask.amax((2, 3), keepdim=True) > 0
     return torch.where(there, torch.minimum(torch.maximum(values, low), high), 0.0)
 
 
