@@ -6,6 +6,7 @@ and many small shapes; lines waver and do not always close. Each is coloured by 
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import sys
@@ -17,7 +18,12 @@ from PIL import Image, ImageDraw
 
 from engine.api import Engine
 
-SIDE, LARGER, SHOWN, HEAD = 512, 3, 240, 18  # pixels of a drawing; drawn so much larger; of a picture on the sheet; titles
+SIDE, LARGER, SHOWN, HEAD = (
+    512,
+    3,
+    240,
+    18,
+)  # pixels of a drawing; drawn so much larger; of a picture on the sheet; titles
 
 Point = tuple[float, float]
 Hint = tuple[float, float, tuple[int, int, int]]  # where, in 0..100, and the colour
@@ -45,7 +51,9 @@ class Hand:
             x += self.shake * math.sin(k / 17 + phase[0]) + 0.4 * self.shake * math.sin(k / 5 + phase[1])
             y += self.shake * math.cos(k / 13 + phase[2])
             radius = self.width * width * LARGER / 2 * (0.8 + 0.35 * math.sin(k / 29 + phase[3]))
-            self.draw.ellipse([x * scale - radius, y * scale - radius, x * scale + radius, y * scale + radius], self.ink)
+            self.draw.ellipse(
+                [x * scale - radius, y * scale - radius, x * scale + radius, y * scale + radius], self.ink
+            )
 
     def oval(self, x: float, y: float, across: float, down: float, width: float = 1.0, turn: float = 0.0) -> None:
         """A closed curve that overlaps its own beginning a little."""
@@ -84,14 +92,16 @@ def cat() -> tuple[Image.Image, list[Hint]]:
     hand.stroke([(50, 68), (51, 72), (56, 74), (59, 72)])
     orange, white, green = (236, 150, 70), (250, 248, 240), (96, 168, 96)
     return hand.done(), [
-        (50, 40, orange), (30, 66, orange), (26, 28, (214, 120, 60)), (74, 28, (214, 120, 60)), (34, 55, white), (67, 55, white),
-        (38.5, 51, green), (61.5, 51, green), (50, 65.5, (220, 120, 130)), (50, 80, (246, 224, 196)), (8, 10, (160, 200, 226)),
+        (50, 40, orange), (30, 66, orange), (26, 28, (214, 120, 60)), (74, 28, (214, 120, 60)), (34, 55, white),
+        (67, 55, white), (38.5, 51, green), (61.5, 51, green), (50, 65.5, (220, 120, 130)), (50, 80, (246, 224, 196)), (8, 10, (160, 200, 226)),
     ]  # fmt: skip
 
 
 def fish() -> tuple[Image.Image, list[Hint]]:
     hand = Hand(2, 7, 0.5)
-    hand.stroke([(12, 50), (30, 28), (55, 28), (72, 48), (90, 28), (86, 50), (90, 74), (72, 52), (55, 74), (30, 72), (12, 50)])
+    hand.stroke(
+        [(12, 50), (30, 28), (55, 28), (72, 48), (90, 28), (86, 50), (90, 74), (72, 52), (55, 74), (30, 72), (12, 50)]
+    )
     hand.stroke([(36, 30), (42, 50), (36, 71)])
     hand.stroke([(46, 28), (56, 12), (66, 18), (64, 34)])
     hand.oval(26, 44, 4, 4)
@@ -108,7 +118,7 @@ def house() -> tuple[Image.Image, list[Hint]]:
     hand = Hand(3, 1.8, 0.35, ink=120, paper=214)
     hand.stroke([(22, 48), (22, 82), (64, 82), (64, 47)])
     for line in ([(16, 50), (43, 24), (70, 50)], [(22, 48), (64, 47)], [(54, 34), (54, 22), (60, 22), (60, 40)]):
-        for a, b in zip(line, line[1:], strict=False):
+        for a, b in itertools.pairwise(line):
             hand.stroke([a, b])
     hand.stroke([(38, 82), (38, 62), (48, 62), (48, 82)])
     for x in (26, 53):
@@ -121,7 +131,12 @@ def house() -> tuple[Image.Image, list[Hint]]:
     hand.oval(14, 16, 7, 7)
     for k in range(9):
         angle = math.tau * k / 9
-        hand.stroke([(14 + 9 * math.cos(angle), 16 + 9 * math.sin(angle)), (14 + 12 * math.cos(angle), 16 + 12 * math.sin(angle))])
+        hand.stroke(
+            [
+                (14 + 9 * math.cos(angle), 16 + 9 * math.sin(angle)),
+                (14 + 12 * math.cos(angle), 16 + 12 * math.sin(angle)),
+            ]
+        )
     return hand.done(), [
         (32, 74, (244, 224, 180)), (43, 36, (186, 76, 60)), (43, 72, (120, 84, 60)), (28, 60, (180, 216, 232)),
         (59, 60, (180, 216, 232)), (57, 27, (150, 110, 96)), (82, 44, (92, 150, 76)), (82, 70, (130, 92, 60)),
@@ -149,7 +164,15 @@ def mushroom() -> tuple[Image.Image, list[Hint]]:
 
 def balloons() -> tuple[Image.Image, list[Hint]]:
     hand, rng, hints = Hand(5, 1.6, 0.15), random.Random(5), []
-    colours = [(226, 70, 74), (248, 190, 60), (92, 168, 90), (74, 130, 206), (164, 96, 176), (240, 140, 60), (90, 190, 190)]
+    colours = [
+        (226, 70, 74),
+        (248, 190, 60),
+        (92, 168, 90),
+        (74, 130, 206),
+        (164, 96, 176),
+        (240, 140, 60),
+        (90, 190, 190),
+    ]
     places = [(20, 22), (38, 14), (57, 20), (76, 16), (30, 40), (50, 38), (70, 40)]
     for k, (x, y) in enumerate(places):
         hand.oval(x, y, 7.5, 9.5, turn=rng.random() * 6)
@@ -158,7 +181,13 @@ def balloons() -> tuple[Image.Image, list[Hint]]:
     hand.stroke([(42, 78), (58, 78), (56, 92), (44, 92), (42, 78)])
     for k in range(3):
         hand.stroke([(43 + k / 4, 81 + 3.5 * k), (57.5 - k / 4, 81 + 3.5 * k)], 0.5)
-    return hand.done(), [*hints, (50, 80, (190, 140, 84)), (50, 87, (190, 140, 84)), (8, 60, (214, 234, 246)), (92, 70, (214, 234, 246))]
+    return hand.done(), [
+        *hints,
+        (50, 80, (190, 140, 84)),
+        (50, 87, (190, 140, 84)),
+        (8, 60, (214, 234, 246)),
+        (92, 70, (214, 234, 246)),
+    ]
 
 
 DRAWINGS = (cat, fish, house, mushroom, balloons)
@@ -169,7 +198,9 @@ def layer(hints: Sequence[Hint], radius: float) -> Image.Image:
     made = Image.new("RGBA", (SIDE, SIDE), (0, 0, 0, 0))
     draw, unit = ImageDraw.Draw(made), SIDE / 100
     for x, y, colour in hints:
-        draw.ellipse([(x - radius) * unit, (y - radius) * unit, (x + radius) * unit, (y + radius) * unit], (*colour, 255))
+        draw.ellipse(
+            [(x - radius) * unit, (y - radius) * unit, (x + radius) * unit, (y + radius) * unit], (*colour, 255)
+        )
     return made
 
 

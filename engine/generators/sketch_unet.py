@@ -45,7 +45,13 @@ CARD = Card(
     thesis="UNAM 2022: colouring sketches with a colour reference",
     inputs=(
         Port("sketch", 1, 0.0, 1.0, "the line drawing: 1 is paper, 0 is ink"),
-        Port("hints", HINT_PLANES, -1.0, 1.0, "X, Y, V of the nearest hint, mask; X, Y, V of all hints diffused, nearness"),
+        Port(
+            "hints",
+            HINT_PLANES,
+            -1.0,
+            1.0,
+            "X, Y, V of the nearest hint, mask; X, Y, V of all hints diffused, nearness",
+        ),
         Port("z", Z_SIZE, -1.0, 1.0, "the colours: Generator.encode(reference), .imagine(seed), or by hand", True),
     ),
     output=Port("hxhysv", 4, -1.0, 1.0, "hue as a direction (two planes), saturation and value in 0..1"),
@@ -61,7 +67,7 @@ CONFIG: dict[str, Any] = {  # the compact flagship; weights files carry their ow
     "correct": True,
     "direct": True,
     "temper": 1.0,
-    "refine": True,
+    "refine": 1.0,
     "encoder": [16, 32, 64, 64],
     "decoder": 64,
 }
@@ -75,7 +81,8 @@ class Generator(nn.Module):
     how often it halves the size; hints: whether the hint planes are seen; correct: whether the coarse picture of Z is added;
     encoder, decoder: channels of the Z encoder's blocks and of the Z decoder; direct: whether linear layers lead past both;
     working_size: of drawings, 0 for the card's; temper: the power of the hue's certainty that saturation is multiplied by;
-    refine: whether it says which spread colours it takes, the nearest hint's or the diffused ones (else those), and corrects them.
+    refine: above 0, it says which spread colours it takes, the nearest hint's or the diffused ones (else those), and corrects
+    them, so many times as much as it says; trust: added to its own in the spread, and in the diffused of the two.
     """
 
     WIDENS = True
@@ -92,7 +99,8 @@ class Generator(nn.Module):
         working_size: int = 0,
         direct: bool = False,
         temper: float = 0.0,
-        refine: bool = False,
+        refine: float = 0.0,
+        trust: float = 0.0,
     ) -> None:
         super().__init__()
         modest = 0 < min(widths) <= max(widths) <= 1024 and 0 <= deep <= 16 and 1 <= octaves <= 4
@@ -100,7 +108,7 @@ class Generator(nn.Module):
             raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
         first, second, third = widths
         self.hints, self.correct, self.multiple, self.working_size = hints, correct, 2 ** (2 + octaves), working_size
-        self.temper, self.refine = temper, refine and hints
+        self.temper, self.refine, self.trust = temper, refine * hints, trust
         start = 1 + (HINT_PLANES if hints else 0)
         self.zencoder, self.zdecoder = ZEncoder(tuple(encoder), direct=direct), ZDecoder(decoder, direct)
         self.down1 = nn.Sequential(ResBlock(start, first, 2), ResBlock(first, first))
@@ -114,11 +122,11 @@ class Generator(nn.Module):
         self.up2 = nn.Sequential(ResBlock(third // 2 + second, second), Shuffle(second, second // 2))
         self.up3 = nn.Sequential(ResBlock(second // 2 + first, first), Shuffle(first, first // 2))
         self.head = nn.Sequential(nn.Conv2d(first // 2 + start, first // 2, 3, 1, 1), nn.CELU())
-        self.out = nn.Conv2d(first // 2, 4 + hints + 4 * self.refine, 3, 1, 1)
-        if self.refine:
+        self.out = nn.Conv2d(first // 2, 4 + hints + 4 * (self.refine > 0), 3, 1, 1)
+        if self.refine > 0:
             with torch.no_grad():  # no correction at first: what geometry alone gives is a good start
-                self.out.weight[5:] = 0
-                self.out.bias[5:] = 0
+                for parameter in self.out.parameters():
+                    parameter[5:] = 0
         self.bank = ZBank()
 
     def encode(self, reference: Tensor) -> Tensor:
@@ -157,11 +165,12 @@ class Generator(nn.Module):
             return made
         hints = hints.float()
         near, spread, painted = hints[:, 7:8], hints[:, 4:7], hints[:, 3:4] >= 0.5
-        if self.refine:
-            spread = torch.lerp(hints[:, :3], spread, torch.sigmoid(trust[:, 1:2] + 4)) + 0.5 * torch.tanh(trust[:, 2:])
+        if self.refine > 0:
+            spread = torch.lerp(hints[:, :3], spread, torch.sigmoid(trust[:, 1:2] + 4 + self.trust))
+            spread = spread + 0.5 * self.refine * torch.tanh(trust[:, 2:])
             trust = trust[:, :1] + 2
         taken = hsv.xyv_to_directed(torch.where(painted, hints[:, :3], spread))
-        share = torch.sigmoid(trust + 4 * near - 1) * (near > 0)
+        share = torch.sigmoid(trust + 4 * near - 1 + self.trust) * (near > 0)
         return torch.lerp(made, taken, torch.where(painted, 1.0, share))
 
 
@@ -225,7 +234,16 @@ class Recipe(BaseRecipe):
     }
     THESIS: ClassVar[Mapping[str, Any]] = {
         **{"size": 256, "optimizer": "ranger", "z": 0.0, "perceptual": 3 / 13, "chroma": 0.0, "hue_floor": 1.0},
-        **{"distance": 0.0, "later": 1.0, "painted": 0.0, "under_lines": False, "own": 1.0, "displaced": 0.0, "foreign": 0.0, "hinted": 0.0},
+        **{
+            "distance": 0.0,
+            "later": 1.0,
+            "painted": 0.0,
+            "under_lines": False,
+            "own": 1.0,
+            "displaced": 0.0,
+            "foreign": 0.0,
+            "hinted": 0.0,
+        },
     }
     crop = 256
 

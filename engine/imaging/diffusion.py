@@ -54,7 +54,7 @@ class Grid:
 
 
 def _cycle(grids: list[Grid], b: Tensor, level: int = 0) -> Tensor:
-    """About the solution of the system at `level` for b: one V cycle, linear in b and symmetric, as a preconditioner must be."""
+    """About the solution of the system at `level` for b: one V cycle, linear and symmetric, as a preconditioner must be."""
     grid = grids[level]
     x = grid.damped * b
     steps = SMOOTHINGS if level + 1 < len(grids) else 8

@@ -1,5 +1,7 @@
 """The pictures of docs/quality-lineart.md can be made anew, with code that is shown."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -22,4 +24,4 @@ def test_a_sheet_has_a_row_for_each_drawing():
     step = lineart.SHOWN + 4
     assert made.size == (5 * step - 4, lineart.HEAD + step - 4)
     tiles = [np.asarray(made.crop((k * step, lineart.HEAD, k * step + lineart.SHOWN, made.height))) for k in range(4)]
-    assert all(not np.array_equal(one, other) for one, other in zip(tiles, tiles[1:], strict=False))
+    assert all(not np.array_equal(one, other) for one, other in itertools.pairwise(tiles))

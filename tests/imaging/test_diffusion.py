@@ -59,16 +59,23 @@ def test_colours_stop_at_ink():
 
 def test_hints_keep_their_colours_and_bound_all_others():
     rng = torch.Generator().manual_seed(1)
-    places = [(int(r), int(c), torch.rand(3, generator=rng).tolist()) for r, c in torch.randint(0, 44, (9, 2), generator=rng)]
+    places = [
+        (int(r), int(c), torch.rand(3, generator=rng).tolist()) for r, c in torch.randint(0, 44, (9, 2), generator=rng)
+    ]
     hints, drawing = dots((46, 46), *places), (torch.rand(1, 1, 46, 46, generator=rng) > 0.2).float()
     planes = spread.spread(hints, drawing)
     mask = hints[:, 3:] > 0
     assert torch.equal(planes[:, :3] * mask, hints[:, :3])  # of the nearest hint: exactly
-    inside = planes[:, 4:7][mask.expand(-1, 3, -1, -1)].view(3, -1), hints[:, :3][mask.expand(-1, 3, -1, -1)].view(3, -1)
+    inside = (
+        planes[:, 4:7][mask.expand(-1, 3, -1, -1)].view(3, -1),
+        hints[:, :3][mask.expand(-1, 3, -1, -1)].view(3, -1),
+    )
     assert (inside[0] - inside[1]).abs().mean() < 0.15
     flat = hints[:, :3][mask.expand(-1, 3, -1, -1)].view(3, -1)
     for channel in range(3):
-        assert planes[0, 4 + channel].min() >= flat[channel].min() and planes[0, 4 + channel].max() <= flat[channel].max()
+        assert (
+            planes[0, 4 + channel].min() >= flat[channel].min() and planes[0, 4 + channel].max() <= flat[channel].max()
+        )
 
 
 def test_a_sample_without_hints_among_others_stays_empty():

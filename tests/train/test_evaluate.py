@@ -134,7 +134,7 @@ def test_sketch(folder, tmp_path):
     assert list(found)[:3] == ["lines", "lines x reference", "nearest, 40 dots"] and len(found) == 10
     assert found["lines"]["chroma"] < 0.01 < found["lines x reference"]["chroma"]
     for way in ("40 dots", "patches"):
-        assert 0 < found[f"{name}, {way}"]["hint_error"] and 0 < found[f"diffused, {way}"]["ciede2000"]
+        assert found[f"{name}, {way}"]["hint_error"] > 0 and found[f"diffused, {way}"]["ciede2000"] > 0
     assert found["lines"]["saturation_share"] < 0.01 < found["diffused, patches"]["saturation_share"]
     assert {"mse", "psnr_rgb", "ab_error"} <= set(found[f"{name}, seed"])
 

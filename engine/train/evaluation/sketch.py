@@ -80,7 +80,7 @@ def spread_out(lines: np.ndarray, layer: np.ndarray, diffused: bool) -> np.ndarr
     painted = tensor(layer[..., :3]) * mask
     if diffused:
         planes = torch.cat((hsv.rgb_to_xyv(painted) * mask, mask), 1)
-        made = hsv.xyv_to_rgb(spread.diffused(planes, 1 - sketch.strengthen(1 - tensor(lines))))
+        made = hsv.xyv_to_rgb(spread.diffused(planes, 1 - sketch.strengthen(1 - tensor(lines)), 1e-3))
     else:
         index, _ = spread.nearest(mask[:, 0] > 0, torch.ones_like(mask[:, 0]))
         made = painted.flatten(2).gather(2, index.flatten(1)[:, None].expand(-1, 3, -1)).view_as(painted)
@@ -149,8 +149,8 @@ def run(request: Request) -> Report:
             report.sheet.append(row)
         request.tell(f"{number + 1} of {len(request.pictures)}")
     report.rows = {title: tally.means() for title, tally in tallies.items()}
-    for row in report.rows.values():
-        row["saturation_share"] = row["saturation"] / max(row["saturation_truth"], 1e-9)
+    for means in report.rows.values():
+        means["saturation_share"] = means["saturation"] / max(means["saturation_truth"], 1e-9)
     return report
 
 
