@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
-from engine.imaging import hsv, references
+from engine.imaging import hsv, references, spread
 from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon, Ranger
 from engine.nn.perceptual import Features
@@ -45,13 +45,7 @@ CARD = Card(
     thesis="UNAM 2022: colouring sketches with a colour reference",
     inputs=(
         Port("sketch", 1, 0.0, 1.0, "the line drawing: 1 is paper, 0 is ink"),
-        Port(
-            "hints",
-            HINT_PLANES,
-            -1.0,
-            1.0,
-            "X, Y, V of the nearest hint, mask; X, Y, V of all hints diffused, nearness",
-        ),
+        Port("hints", HINT_PLANES, -1.0, 1.0, "X, Y, V of the nearest hint, mask; X, Y, V diffused, nearness"),
         Port("z", Z_SIZE, -1.0, 1.0, "the colours: Generator.encode(reference), .imagine(seed), or by hand", True),
     ),
     output=Port("hxhysv", 4, -1.0, 1.0, "hue as a direction (two planes), saturation and value in 0..1"),
@@ -124,9 +118,8 @@ class Generator(nn.Module):
         self.head = nn.Sequential(nn.Conv2d(first // 2 + start, first // 2, 3, 1, 1), nn.CELU())
         self.out = nn.Conv2d(first // 2, 4 + hints + 4 * (self.refine > 0), 3, 1, 1)
         if self.refine > 0:
-            with torch.no_grad():  # no correction at first: what geometry alone gives is a good start
-                for parameter in self.out.parameters():
-                    parameter[5:] = 0
+            for parameter in self.out.parameters():  # no correction at first: what geometry gives is a good start
+                parameter.data[5:] = 0
         self.bank = ZBank()
 
     def encode(self, reference: Tensor) -> Tensor:
@@ -155,23 +148,8 @@ class Generator(nn.Module):
         colours, trust, extra = made[:, :4], made[:, 4:], coarse[:, :4].float()
         if self.correct:
             colours = colours + F.interpolate(extra, made.shape[-2:], mode="bilinear")
-        return self._guided(_in_range(colours), trust, hints), _in_range(extra)
-
-    def _guided(self, made: Tensor, trust: Tensor, hints: Tensor) -> Tensor:
-        """The fifth output says how far to take the spread colours instead, the sixth which; at first, the nearer a hint the
-        more, and mostly the diffused ones.
-        """
-        if not self.hints:
-            return made
-        hints = hints.float()
-        near, spread, painted = hints[:, 7:8], hints[:, 4:7], hints[:, 3:4] >= 0.5
-        if self.refine > 0:
-            spread = torch.lerp(hints[:, :3], spread, torch.sigmoid(trust[:, 1:2] + 4 + self.trust))
-            spread = spread + 0.5 * self.refine * torch.tanh(trust[:, 2:])
-            trust = trust[:, :1] + 2
-        taken = hsv.xyv_to_directed(torch.where(painted, hints[:, :3], spread))
-        share = torch.sigmoid(trust + 4 * near - 1 + self.trust) * (near > 0)
-        return torch.lerp(made, taken, torch.where(painted, 1.0, share))
+        made = _in_range(colours)
+        return (spread.guided(made, trust, hints, self.refine, self.trust) if self.hints else made), _in_range(extra)
 
 
 def _in_range(x: Tensor) -> Tensor:
@@ -234,16 +212,8 @@ class Recipe(BaseRecipe):
     }
     THESIS: ClassVar[Mapping[str, Any]] = {
         **{"size": 256, "optimizer": "ranger", "z": 0.0, "perceptual": 3 / 13, "chroma": 0.0, "hue_floor": 1.0},
-        **{
-            "distance": 0.0,
-            "later": 1.0,
-            "painted": 0.0,
-            "under_lines": False,
-            "own": 1.0,
-            "displaced": 0.0,
-            "foreign": 0.0,
-            "hinted": 0.0,
-        },
+        **{"distance": 0.0, "later": 1.0, "under_lines": False, "own": 1.0, "displaced": 0.0, "foreign": 0.0},
+        **{"painted": 0.0, "hinted": 0.0},
     }
     crop = 256
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imaging import diffusion
+from engine.imaging import diffusion, hsv
 
 INK_COST = 40.0  # crossing a pixel of full ink costs as much as a way of so many pixels over paper
 REACH = 0.25  # of the longer side: the distance over which nearness falls to 1/e
@@ -102,6 +102,24 @@ def diffused(hints: Tensor, sketch: Tensor, tolerance: float = 1e-4) -> Tensor:
     high = torch.where(mask > 0, hints[:, :-1], -float("inf")).amax((2, 3), keepdim=True)
     there = mask.amax((2, 3), keepdim=True) > 0
     return torch.where(there, torch.minimum(torch.maximum(values, low), high), 0.0)
+
+
+def guided(made: Tensor, trust: Tensor, hints: Tensor, refine: float = 0.0, ease: float = 0.0) -> Tensor:
+    """HxHySV [N, 4, H, W] with the spread colours of hints [N, 8, H, W], as spread() gives them, taken where trust says so.
+
+    trust [N, 1, H, W] says how far to take them instead of made; at first, the nearer a hint the more. refine > 0: trust
+    [N, 5, H, W] also says which ones, at first mostly the diffused, and corrects X, Y, V, refine times as much. ease: added
+    to trust in them, and in the diffused. A hint itself is always taken.
+    """
+    hints = hints.float()
+    near, wide, painted = hints[:, 7:8], hints[:, 4:7], hints[:, 3:4] >= 0.5
+    if refine > 0:
+        wide = torch.lerp(hints[:, :3], wide, torch.sigmoid(trust[:, 1:2] + 4 + ease))
+        wide = wide + 0.5 * refine * torch.tanh(trust[:, 2:])
+        trust = trust[:, :1] + 2
+    taken = hsv.xyv_to_directed(torch.where(painted, hints[:, :3], wide))
+    share = torch.sigmoid(trust + 4 * near - 1 + ease) * (near > 0)
+    return torch.lerp(made, taken, torch.where(painted, 1.0, share))
 
 
 def fill(values: Tensor, weight: Tensor) -> Tensor:
