@@ -65,6 +65,7 @@ pages: $(VENV)/dev.stamp
 pictures: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.demo --docs docs/pictures
 	@$(BIN)/python -m engine.crops docs/pictures
+	@$(BIN)/python -m engine.lineart docs/pictures
 
 # The optional runtime, so that its tests run.
 $(VENV)/slow.stamp: $(VENV)/dev.stamp

@@ -6,9 +6,10 @@ its channels are an extra output, trained to a coarse picture so that Z cannot b
 thesis' size (7.9 M parameters); its widths stand in pictures that are lost: they are chosen to meet the printed counts.
 Where `CONFIG`, the compact flagship for CPUs, and our recipe differ from the thesis, by configuration only:
 
-* hint planes at full resolution: the artist's dots and strokes, and the colour of the nearest hint that is reached without
-  crossing lines (engine/imaging/spread.py), since users expect a dot to be obeyed where it lies; a fifth output says how
-  far to take that colour; and the output is a correction of Z's coarse picture, so that Z counts from the first step on;
+* hint planes at full resolution: the artist's dots and strokes, the colour of the nearest one that is reached without
+  crossing lines, and all of them diffused between the lines (engine/imaging/spread.py). A hint is obeyed where it lies; a
+  fifth output says how far to take the spread colours elsewhere, a sixth which of the two, three more correct them (`refine`);
+* the output is a correction of Z's coarse picture, so that Z counts from the first step on;
 * fewer channels, a bottleneck one octave deeper; a reference may be absent, and seeds draw from a bank of pictures' Zs.
 """
 
@@ -23,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
-from engine.imaging import hsv, references
+from engine.imaging import hsv, references, spread
 from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon, Ranger
 from engine.nn.perceptual import Features
@@ -34,7 +35,7 @@ from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 if TYPE_CHECKING:
     from engine.train.data import PictureStore
 
-HINT_PLANES = 8  # X, Y, V and mask as painted; X, Y, V and nearness as spread
+HINT_PLANES = 8  # spread.spread(): X, Y, V of the nearest hint and mask; X, Y, V diffused and nearness
 
 CARD = Card(
     name="sketch_unet",
@@ -44,9 +45,7 @@ CARD = Card(
     thesis="UNAM 2022: colouring sketches with a colour reference",
     inputs=(
         Port("sketch", 1, 0.0, 1.0, "the line drawing: 1 is paper, 0 is ink"),
-        Port(
-            "hints", HINT_PLANES, -1.0, 1.0, "X, Y, V and mask of the hints, then of the hints spread between the lines"
-        ),
+        Port("hints", HINT_PLANES, -1.0, 1.0, "X, Y, V of the nearest hint, mask; X, Y, V diffused, nearness"),
         Port("z", Z_SIZE, -1.0, 1.0, "the colours: Generator.encode(reference), .imagine(seed), or by hand", True),
     ),
     output=Port("hxhysv", 4, -1.0, 1.0, "hue as a direction (two planes), saturation and value in 0..1"),
@@ -61,7 +60,8 @@ CONFIG: dict[str, Any] = {  # the compact flagship; weights files carry their ow
     "hints": True,
     "correct": True,
     "direct": True,
-    "temper": 0.7,
+    "temper": 1.0,
+    "refine": 1.0,
     "encoder": [16, 32, 64, 64],
     "decoder": 64,
 }
@@ -74,8 +74,12 @@ class Generator(nn.Module):
     widths: channels after the two encoder blocks and in the bottleneck; deep: residual blocks in the bottleneck; octaves:
     how often it halves the size; hints: whether the hint planes are seen; correct: whether the coarse picture of Z is added;
     encoder, decoder: channels of the Z encoder's blocks and of the Z decoder; direct: whether linear layers lead past both;
-    working_size: of drawings, 0 for the card's; temper: the power of the hue's certainty that saturation is multiplied by.
+    working_size: of drawings, 0 for the card's; temper: the power of the hue's certainty that saturation is multiplied by;
+    refine: above 0, it says which spread colours it takes, the nearest hint's or the diffused ones (else those), and corrects
+    them, so many times as much as it says; trust: added to its own in the spread, and in the diffused of the two.
     """
+
+    WIDENS = True
 
     def __init__(
         self,
@@ -89,6 +93,8 @@ class Generator(nn.Module):
         working_size: int = 0,
         direct: bool = False,
         temper: float = 0.0,
+        refine: float = 0.0,
+        trust: float = 0.0,
     ) -> None:
         super().__init__()
         modest = 0 < min(widths) <= max(widths) <= 1024 and 0 <= deep <= 16 and 1 <= octaves <= 4
@@ -96,7 +102,7 @@ class Generator(nn.Module):
             raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
         first, second, third = widths
         self.hints, self.correct, self.multiple, self.working_size = hints, correct, 2 ** (2 + octaves), working_size
-        self.temper = temper
+        self.temper, self.refine, self.trust = temper, refine * hints, trust
         start = 1 + (HINT_PLANES if hints else 0)
         self.zencoder, self.zdecoder = ZEncoder(tuple(encoder), direct=direct), ZDecoder(decoder, direct)
         self.down1 = nn.Sequential(ResBlock(start, first, 2), ResBlock(first, first))
@@ -110,7 +116,10 @@ class Generator(nn.Module):
         self.up2 = nn.Sequential(ResBlock(third // 2 + second, second), Shuffle(second, second // 2))
         self.up3 = nn.Sequential(ResBlock(second // 2 + first, first), Shuffle(first, first // 2))
         self.head = nn.Sequential(nn.Conv2d(first // 2 + start, first // 2, 3, 1, 1), nn.CELU())
-        self.out = nn.Conv2d(first // 2, 5 if hints else 4, 3, 1, 1)
+        self.out = nn.Conv2d(first // 2, 4 + hints + 4 * (self.refine > 0), 3, 1, 1)
+        if self.refine > 0:
+            for parameter in self.out.parameters():  # no correction at first: what geometry gives is a good start
+                parameter.data[5:] = 0
         self.bank = ZBank()
 
     def encode(self, reference: Tensor) -> Tensor:
@@ -139,14 +148,8 @@ class Generator(nn.Module):
         colours, trust, extra = made[:, :4], made[:, 4:], coarse[:, :4].float()
         if self.correct:
             colours = colours + F.interpolate(extra, made.shape[-2:], mode="bilinear")
-        return self._guided(_in_range(colours), trust, hints), _in_range(extra)
-
-    def _guided(self, made: Tensor, trust: Tensor, hints: Tensor) -> Tensor:
-        """The fifth output says how far to take the nearest hint's colour instead; at first, the nearer the more."""
-        if not self.hints:
-            return made
-        near, taken = hints[:, 7:8].float(), hsv.xyv_to_directed(hints[:, 4:7].float())
-        return torch.lerp(made, taken, torch.sigmoid(trust + 4 * near - 1) * (near > 0))
+        made = _in_range(colours)
+        return (spread.guided(made, trust, hints, self.refine, self.trust) if self.hints else made), _in_range(extra)
 
 
 def _in_range(x: Tensor) -> Tensor:
@@ -176,7 +179,8 @@ class Recipe(BaseRecipe):
     NoGAN (Antic 2018) has its three phases: those train the generator alone, "judge" the discriminator alone, "gan" both
     (lambda 0.003); the last two have no share by default, as in the thesis' published model. Sketches, references and hints
     are made of the pictures (engine/imaging/sketch.py, references.py). Ours, and 0 or False for the thesis' way: `chroma`
-    adds the error of the colours as they are seen, in which a wrong hue of a grey counts nothing; `under_lines` takes the
+    adds the squared error of the colours as they are seen, in which a wrong hue of a grey counts nothing, `distance` its mean
+    length, which is least at a colour that is likely rather than at the grey between two that are; `under_lines` takes the
     lines out of the truth, as colours belong on a layer below them; a share of the pictures has no reference, a displaced
     one, or that of another picture with many hints, so that palettes are understood and hints obeyed.
     """
@@ -193,20 +197,23 @@ class Recipe(BaseRecipe):
         "gan": 0.0,
         "features": "",  # path of a feature network; "": the perceptual phase has its mean squares alone
         "lambda": 0.003,
-        "chroma": 4.0,
+        "chroma": 1.0,
+        "distance": 2.0,
         "hue_floor": 0.1,  # weight of the hue's error where the truth is grey, growing to 1 with its saturation; 1: always 1
         "under_lines": True,
         "own": 0.45,  # shares of the pictures by their reference; the rest has none
         "displaced": 0.15,
         "foreign": 0.15,
-        "hinted": 0.6,
+        "painted": 0.1,  # and these have their hints as their reference, as drawings with hints have in use
+        "hinted": 0.7,
         "rotate": 30.0,
         "warp": 0.2,
         "light": 0.1,
     }
     THESIS: ClassVar[Mapping[str, Any]] = {
         **{"size": 256, "optimizer": "ranger", "z": 0.0, "perceptual": 3 / 13, "chroma": 0.0, "hue_floor": 1.0},
-        **{"later": 1.0, "under_lines": False, "own": 1.0, "displaced": 0.0, "foreign": 0.0, "hinted": 0.0},
+        **{"distance": 0.0, "later": 1.0, "under_lines": False, "own": 1.0, "displaced": 0.0, "foreign": 0.0},
+        **{"painted": 0.0, "hinted": 0.0},
     }
     crop = 256
 
@@ -255,7 +262,7 @@ class Recipe(BaseRecipe):
         """A batch from pictures [N, 3, 2 * size, 2 * size] in [0, 1]."""
         if self._phase == "z":
             return references.palette_lesson(rgb, rng)
-        shares = (self.options[name] for name in ("own", "displaced", "foreign", "hinted", "under_lines"))
+        shares = (self.options[name] for name in ("own", "displaced", "foreign", "hinted", "painted", "under_lines"))
         made = references.lesson(rgb, rng, *shares)
         return {k: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in made.items()}
 
@@ -265,7 +272,7 @@ class Recipe(BaseRecipe):
                 made = self.net(batch["sketch"], batch["hints"], self.net.encode(batch["reference"]))
             return self._judge(made, batch["truth"], update)
         z = self.net.encode(batch["reference"])
-        weights = self.options["hue_floor"], self.options["chroma"]
+        weights = tuple(self.options[name] for name in ("hue_floor", "chroma", "distance"))
         if moment.phase.name == "z":
             coarse = colour_error(_in_range(self.net.zdecoder(z)[:, :4]), batch["coarse"], *weights)
             update("generator", coarse)

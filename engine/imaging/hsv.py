@@ -75,8 +75,9 @@ def hxhysv_to_xyv(hxhysv: Tensor) -> Tensor:
 
 def xyv_to_directed(xyv: Tensor) -> Tensor:
     """HxHySV [N, 4, H, W] of XYV without a detour through angles; greys get a direction shorter than 1."""
-    length = torch.sqrt(xyv[:, 0:2].square().sum(1, keepdim=True))
-    return torch.cat((xyv[:, 0:2] / length.clamp_min(0.02), length.clamp(max=1.0), xyv[:, 2:3]), 1)
+    # A root has no gradient at 0, where greys are.
+    length = torch.sqrt(xyv[:, 0:2].square().sum(1, keepdim=True) + 1e-10)
+    return torch.cat((xyv[:, 0:2] / length.clamp_min(0.02), length.clamp(max=1.0), xyv[:, 2:3].clamp(0, 1)), 1)
 
 
 def rgb_to_xyv(rgb: Tensor) -> Tensor:

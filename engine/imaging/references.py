@@ -132,16 +132,18 @@ def lesson(
     displaced: float = 0.15,
     foreign: float = 0.15,
     hinted_share: float = 0.6,
+    painted_share: float = 0.0,
     under_lines: bool = True,
 ) -> dict[str, Tensor]:
     """What a line-art colorizer learns from, at half the size of the pictures [N, 3, 2h, 2w] in [0, 1].
 
     "sketch" [N, 1, h, w] (1 = paper); "truth" RGB [N, 3, h, w], with under_lines as if no line were drawn; "hints"
-    [N, 8, h, w], XYV and mask as painted, then as spread; "reference" [N, 4, 96, 96] in XYV and mask; "coarse" [N, 4, 8, 8],
+    [N, 8, h, w], as spread.spread() gives them in XYV; "reference" [N, 4, 96, 96] in XYV and mask; "coarse" [N, 4, 8, 8],
     what the reference shows, in HxHySV; "own" [N] bool: whose reference is of the picture itself.
 
     own, displaced, foreign: the shares whose reference is the picture's own, its own colours elsewhere, or another picture's
-    (then with many hints, which must win); the rest has none.
+    (then with many hints, which must win); painted_share: the share whose reference is its hints, if it has any; the rest
+    has none.
     """
     n = rgb.shape[0]
     lines = F.avg_pool2d(sketch.drawn(rgb, rng), 2)
@@ -157,11 +159,18 @@ def lesson(
     shown = torch.where(elsewhere, xyv.flip(3).roll(xyv.shape[-1] // 3, 2), xyv)
     shown = torch.where(strange, xyv.roll(1, 0), shown)
     reference = rough(shown, rng) * given
-    painted = torch.where(strange, hinted(xyv, rng, 1.0, fewest=12), hinted(xyv, rng, hinted_share))
+    # One in three is painted with a broad brush.
+    some = hinted(xyv, rng, hinted_share)
+    some = torch.where(_uniform(rng, rgb, 0, 1, n, 1, 1, 1) < 0.3, hinted(xyv, rng, hinted_share, 32, 0.06), some)
+    painted = torch.where(strange, hinted(xyv, rng, 1.0, fewest=12), some)
+    own_hints = (draw >= own + displaced + foreign) & (draw < own + displaced + foreign + painted_share)
+    small = F.interpolate(painted, reference.shape[-2:], mode="bilinear", antialias=True)
+    small = torch.cat((small[:, :-1] / small[:, -1:].clamp_min(1e-4), small[:, -1:]), 1)
+    reference = torch.where(own_hints, small, reference)
     return {
         "sketch": lines,
         "truth": truth,
-        "hints": torch.cat((painted, spread.spread(painted, lines)), 1),
+        "hints": spread.spread(painted, lines, 1e-3),  # rougher than in use, for half of the time
         "reference": reference,
         "coarse": hsv.hsv_to_hxhysv(hsv.xyv_to_hsv(F.adaptive_avg_pool2d(shown, 8))),
         "own": (draw < own).flatten(),
@@ -190,7 +199,7 @@ def examined(
     lines, truth = F.avg_pool2d(sketch.drawn(rgb, rng), 2), F.avg_pool2d(rgb, 2)
     xyv, nothing = hsv.rgb_to_xyv(truth), truth.new_zeros(1, 4, 1, 1)
     painted = hinted(xyv, rng, 1.0, 40, 0.01, fewest=40)
-    dots = torch.cat((painted, spread.spread(painted, lines)), 1)
+    dots = spread.spread(painted, lines)
     made = {
         "spread": hsv.xyv_to_rgb(dots[:, 4:7]),
         "dots": paint(lines, dots, nothing),

@@ -126,7 +126,7 @@ class _Drawing:
             rgb, mask = hint_planes.painted(layer, self.height, self.width)
             mask = (mask >= 0.5).float()
             planes = torch.cat((hsv.rgb_to_xyv(rgb.clamp(0, 1)) * mask, mask), 1)
-        self.hints = torch.cat((planes, spread.spread(planes, self.lines)), 1)
+        self.hints = spread.spread(planes, self.lines)
 
     def coloured(self, model: Model, z: list[float]) -> Tensor:
         """The network's HxHySV [1, 4, h, w] for one Z."""

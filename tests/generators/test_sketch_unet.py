@@ -148,7 +148,7 @@ def test_a_hint_is_taken_where_it_lies_before_any_training():
     sketch.fill_(1)
     green = hsv.rgb_to_xyv(torch.tensor([0.1, 0.8, 0.2]).view(1, 3, 1, 1))
     hints[:, :3, 20:24, 20:24], hints[:, 3, 20:24, 20:24] = green, 1
-    hints[:, 4:] = spread.spread(hints[:, :4], sketch)
+    hints = spread.spread(hints[:, :4], sketch)
     with torch.no_grad():
         rgb = hsv.hxhysv_to_rgb(net(sketch, hints, z))
     r, g, b = rgb[0, :, 22, 22].tolist()

@@ -33,6 +33,7 @@ RULES: dict[str, tuple[str, str]] = {
     ),
     "demo": ("api cli", "numpy PIL skimage rich"),
     "crops": ("api demo train", "numpy PIL torch"),
+    "lineart": ("api", "numpy PIL"),
     "bench": (
         "forecast tasks store files server generators memory __version__",
         "torch numpy rich safetensors matplotlib onnxruntime openvino ncnn pnnx",

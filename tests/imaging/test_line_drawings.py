@@ -119,11 +119,12 @@ def test_a_hint_spreads_to_its_side_of_a_line():
     hints[0, :, 50, 50] = torch.tensor([-0.5, 0.3, 0.9, 1.0])
     taken = spread.spread(hints, drawing)
     assert (taken[0, 0, :, :30] == 0.5).all() and (taken[0, 0, :, 34:] == -0.5).all()
-    nearness = taken[0, 3]
+    assert torch.equal(taken[0, 3], hints[0, 3])
+    nearness = taken[0, 7]
     assert nearness[10, 10] > 0.9 and nearness[10, 10] > nearness[40, 10] > 0
     assert spread.spread(torch.zeros(1, 4, 64, 64), drawing).abs().max() == 0
     one = spread.spread(hints * (hints[:, 3:] * (torch.arange(64) < 32)), drawing)
-    assert (one[0, 3, :, 34:].max() < one[0, 3, :, :30].min()).item()
+    assert (one[0, 7, :, 34:].max() < one[0, 7, :, :30].min()).item()
 
 
 def test_nearest_is_the_cheapest_way():

@@ -135,9 +135,11 @@ def test_sketch(folder, tmp_path):
     assert pincel(["evaluate", "sketch_unet", "--data", str(folder), "--size", "64", "--out", str(tmp_path)]) == 0
     name = next(n for n in models.files() if n.startswith("sketch_unet."))
     found = figures(tmp_path, name)
-    assert list(found)[:2] == ["lines", "lines x reference"] and len(found) == 5
+    assert list(found)[:3] == ["lines", "lines x reference", "nearest, 40 dots"] and len(found) == 10
     assert found["lines"]["chroma"] < 0.01 < found["lines x reference"]["chroma"]
-    assert found[f"{name}, 20 hints"]["hint_error"] > 0
+    for way in ("40 dots", "patches"):
+        assert found[f"{name}, {way}"]["hint_error"] > 0 and found[f"diffused, {way}"]["ciede2000"] > 0
+    assert found["lines"]["saturation_share"] < 0.01 < found["diffused, patches"]["saturation_share"]
     assert {"mse", "psnr_rgb", "ab_error"} <= set(found[f"{name}, seed"])
 
 
@@ -158,6 +160,18 @@ def test_lines_are_extracted(photo):
     lines = sketch.lines_of(photo)
     assert lines.shape == (*photo.shape[:2], 1) and lines.min() < 60 and np.median(lines) > 200
     assert sketch.reference_of(photo).shape == (96, 96, 3)
+
+
+def test_patches_stay_within_their_shapes():
+    """A disc on white: none of its patches has a colour in between."""
+    rows, columns = np.mgrid[:96, :128]
+    picture = np.where((np.hypot(rows - 48, columns - 64) < 30)[..., None], (200, 30, 40), 255).astype(np.uint8)
+    layer = sketch.patched(picture, 0)
+    painted = layer[..., 3] > 0
+    assert 0.15 < painted.mean() < 0.5 and np.array_equal(sketch.patched(picture, 0), layer)
+    assert np.abs(layer[painted][:, :3].astype(int) - picture[painted]).max() <= 8
+    near, diffused = (sketch.spread_out(np.full((96, 128, 1), 255, np.uint8), layer, way) for way in (False, True))
+    assert np.array_equal(near[painted], layer[painted][:, :3]) and (diffused[painted] != 255).any()
 
 
 def test_generated_sets_are_compared_with_the_folder(tmp_path):

@@ -32,13 +32,13 @@ def grey_of(rgb: np.ndarray) -> np.ndarray:
     return np.rint(y).astype(np.uint8)[..., None]
 
 
-def dotted(rgb: np.ndarray, seed: int) -> np.ndarray:
-    """A hints layer [H, W, 4] uint8 with DOTS round dots, each in the mean true colour under it."""
+def dotted(rgb: np.ndarray, seed: int, count: int = DOTS, radius: int = DOT_RADIUS) -> np.ndarray:
+    """A hints layer [H, W, 4] uint8 with `count` round dots, each in the mean true colour under it."""
     height, width = rgb.shape[:2]
     layer = np.zeros((height, width, 4), np.uint8)
     rows, columns = np.mgrid[:height, :width]
-    for y, x in np.random.default_rng(seed).random((DOTS, 2)) * (height, width):
-        disc = (rows - y) ** 2 + (columns - x) ** 2 <= DOT_RADIUS**2
+    for y, x in np.random.default_rng(seed).random((count, 2)) * (height, width):
+        disc = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
         if disc.any():
             layer[disc] = [*np.rint(rgb[disc].mean(0)).astype(np.uint8), 255]
     return layer
