@@ -74,9 +74,9 @@ CONFIG: dict[str, object] = {
 class Generator(UNet):
     """Y, noise and hints -> U and V. Every size is a parameter of UNet; the defaults are the thesis' network.
 
-    saturation and temperature: factors on the output and on the noise (the truncation trick of Brock 2018), chosen after
-    training on validation pictures that were set aside from the training set. working_size: the shortest side that the
-    task gives it, 0 for the card's.
+    saturation and temperature: factors on the output (but near hints) and on the noise (the truncation trick of Brock 2018);
+    mirrored: outside training the mean of what the picture and its mirror image give. All chosen after training on validation
+    pictures that were set aside from the training set. working_size: the shortest side that the task gives it; 0: the card's.
     """
 
     def __init__(
@@ -91,23 +91,31 @@ class Generator(UNet):
         saturation: float = 1.0,
         temperature: float = 1.0,
         working_size: int = 0,
+        mirrored: bool = False,
     ) -> None:
         super().__init__(
             IN_CHANNELS, 2, base, depth, max_filters, upsample, residual, dropout, context, deep_noise=True
         )
         self.saturation, self.temperature, self.working_size = saturation, temperature, working_size
+        self.mirrored = mirrored
 
     def forward(self, y: Tensor, noise: Tensor, hints: Tensor) -> Tensor:
         """y [N, 1, H, W] in [0, 1], noise [N, 1, H, W], hints [N, 3, H, W] in [-1, 1] -> uv [N, 2, H, W] in [-1, 1]."""
-        return self.forward_with_levels(y, noise, hints)[0]
+        made = self.forward_with_levels(y, noise, hints)[0]
+        if self.mirrored and not self.training:
+            other = self.forward_with_levels(y.flip(3), noise.flip(3), hints.flip(3))[0]
+            made = (made + other.flip(3)) / 2
+        # Saturation makes up for doubt. About an artist's colour there is none: near hints it stays as the network gives it.
+        near = F.avg_pool2d(F.max_pool2d(hints[:, 2:], 17, 1, 8), 17, 1, 8, count_include_pad=False)
+        return (made * (self.saturation + (1.0 - self.saturation) * near)).clamp(-1.0, 1.0)
 
     def forward_with_levels(self, y: Tensor, noise: Tensor, hints: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The same, and the levels as UNet.pass_through gives them."""
+        """Chroma as it was learned, before mirror and saturation, and the levels as UNet.pass_through gives them."""
         noise = noise * self.temperature
         # The mean of multiple x multiple normal values has deviation 1/multiple.
         deep = F.avg_pool2d(noise, self.multiple) * self.multiple
         made, levels = self.pass_through(torch.cat((2.0 * y - 1.0, noise, hints), 1), deep)
-        return (torch.tanh(made.float()) * self.saturation).clamp(-1.0, 1.0), levels
+        return torch.tanh(made.float()), levels
 
 
 class Discriminator(PatchGAN):
@@ -266,7 +274,7 @@ class Recipe(BaseRecipe):
 
     def _gan_step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         rgb, y, uv, noise, planes = self._inputs(batch, self.options["large"])
-        made = self.net(y, self._coupled(noise, uv), planes)
+        made = self.net.forward_with_levels(y, self._coupled(noise, uv), planes)[0]
         blur = self.options["instance_noise"] * (1.0 - moment.phase_progress)
 
         def judge(chroma: Tensor, real: bool) -> Tensor:
