@@ -26,7 +26,7 @@ TINY = {
     "srgan.psnr": {"channels": 8, "blocks": 2},
     "srgan.gan": {"channels": 8, "blocks": 2},
     "swift.x4": {"channels": 8, "layers": 2},
-    "pix2pix.photos": {"base": 4, "depth": 3, "max_filters": 8, "residual": [0, 0, 1]},
+    "pix2pix.art": {"base": 4, "depth": 3, "max_filters": 8, "residual": [0, 0, 1]},
     "dense_gan.comics": {"filters": 8},
     "conv_gan.comics": {"size": 28, "filters": 4},
     "progan.faces": {"stages": 3, "most": 8, "least": 4},

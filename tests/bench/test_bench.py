@@ -32,7 +32,7 @@ def test_a_run_names_the_machine_and_every_generator(quick):
     generators = {"/".join(name.split("/")[:2]) for name in measures if name.endswith("/net")}
     assert generators == {
         "colorize/yuv_cgan.photo",
-        "colorize/pix2pix.photos",
+        "colorize/pix2pix.art",
         "upscale/srgan.psnr",
         "upscale/swift.x4",
         "sketch/sketch_unet.illustrations",

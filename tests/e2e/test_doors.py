@@ -20,7 +20,7 @@ from tests.server.harness import ROOT, EngineProcess
 
 JOBS = {  # the task, and what is special
     "colorize": {"seed": 7, "saturation": 1.2},
-    "colorize with pix2pix": {"generator": "pix2pix.photos", "strength": 0.9},
+    "colorize with pix2pix": {"generator": "pix2pix.art", "strength": 0.9},
     "sketch": {"seed": 3, "saturation": 1.3},
     "sketch below lines with hints and a reference": {"output": "below-lines"},
     "sketch by numbers": {"z": [round(0.03 * n - 0.9, 2) for n in range(64)]},

@@ -34,7 +34,7 @@ def test_upscale_of_several_sizes(engines, photo):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("generator", ["yuv_cgan.photo", "pix2pix.photos"])
+@pytest.mark.parametrize("generator", ["yuv_cgan.photo", "pix2pix.art"])
 def test_colorize(engines, photo, generator):
     other, own = engines
     for part in (photo, photo[:100]):

@@ -186,18 +186,18 @@ def test_a_grey_profile_is_left_out_and_said_so(engine, grey):
 
 
 def test_a_network_without_seeds_and_hints_says_so(engine, grey):
-    plain = engine.colorize(grey, generator="pix2pix.photos")
-    assert plain.info["generator"] == "pix2pix.photos" and plain.info["notices"] == []
+    plain = engine.colorize(grey, generator="pix2pix.art")
+    assert plain.info["generator"] == "pix2pix.art" and plain.info["notices"] == []
     assert np.array_equal(np.rint(luma(plain.array)), grey) and np.ptp(plain.array.astype(int), axis=2).max() > 5
     seeded = engine.colorize(grey, generator="pix2pix", seed=7)
     assert np.array_equal(seeded.array, plain.array)
     assert "every seed gives these colours" in seeded.info["notices"][0]
     with pytest.raises(errors.OptionError, match="variants must be 1") as caught:
-        engine.colorize(grey, generator="pix2pix.photos", variants=2)
+        engine.colorize(grey, generator="pix2pix.art", variants=2)
     assert caught.value.detail == {"option": "variants"}
     hints = np.zeros((*grey.shape, 4), np.uint8)
     with pytest.raises(errors.HintsInvalid, match="follows no hints"):
-        engine.colorize(grey, generator="pix2pix.photos", hints=hints)
+        engine.colorize(grey, generator="pix2pix.art", hints=hints)
 
 
 def test_a_network_of_another_size_names_its_own_multiple_and_working_size(grey, tmp_path, monkeypatch):

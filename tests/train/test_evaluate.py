@@ -97,8 +97,8 @@ def test_colorize_with_a_frechet_distance(folder, tmp_path, capsys):
 
 def test_pix2pix_is_a_colorizer_without_hints(folder, tmp_path):
     assert pincel(["evaluate", "pix2pix", "--data", str(folder), "--size", "40", "--out", str(tmp_path)]) == 0
-    rows = [name for name in figures(tmp_path, "pix2pix.photos") if "skin" not in name]
-    assert rows == ["mean colour", "pix2pix.photos"]
+    rows = [name for name in figures(tmp_path, "pix2pix.art") if "skin" not in name]
+    assert rows == ["mean colour", "pix2pix.art"]
 
 
 @pytest.mark.parametrize(

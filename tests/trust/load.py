@@ -59,7 +59,7 @@ def _request(photo, dice: random.Random, n: int) -> Request:
     kinds = [
         Request("colorize", seeded | {"variants": dice.choice((1, 2))}, {"source": Picture(deep)}),
         Request("colorize", seeded, {"source": Picture(grey), "hints": Picture(hints)}),
-        Request("colorize", {"generator": "pix2pix.photos"}, {"source": Picture(deep)}),
+        Request("colorize", {"generator": "pix2pix.art"}, {"source": Picture(deep)}),
         Request(
             "sketch", seeded, {"source": Picture(grey), "reference": Picture(np.ascontiguousarray(photo[:30, :20]))}
         ),

@@ -25,7 +25,7 @@ from tests.server.harness import ROOT, EngineProcess
 
 JOBS = [
     ("colorize", {"seed": 7, "variants": 2}),
-    ("colorize", {"generator": "pix2pix.photos"}),
+    ("colorize", {"generator": "pix2pix.art"}),
     ("sketch", {"seed": 3}),
     ("upscale", {"scale": 2.5}),
     ("upscale", {"scale": 2.0, "realism": 0.5}),
