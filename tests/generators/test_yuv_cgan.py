@@ -67,6 +67,29 @@ def test_saturation_multiplies_the_output():
     assert torch.allclose(net(*inputs()), (before * 1.5).clamp(-1, 1))
 
 
+def test_saturation_leaves_the_colours_near_hints():
+    torch.manual_seed(0)
+    net = yuv_cgan.Generator(**SMALL).eval()
+    y, noise, hints = inputs(1, 64)
+    hints[:] = 0
+    hints[:, :2, 30:34, 30:34], hints[:, 2:, 30:34, 30:34] = 0.5, 1.0
+    before = net(y, noise, hints)
+    net.saturation = 1.5
+    after = net(y, noise, hints)
+    assert torch.allclose(after[..., 30:34, 30:34], before[..., 30:34, 30:34])
+    assert torch.allclose(after[..., :12, :12], (before[..., :12, :12] * 1.5).clamp(-1, 1))
+
+
+def test_mirrored_is_the_mean_with_the_mirror_image_s_result_outside_training():
+    torch.manual_seed(0)
+    net = yuv_cgan.Generator(**SMALL).eval()
+    turned = [x.flip(3) for x in inputs()]
+    plain, other = net(*inputs()), net(*turned).flip(3)
+    net.mirrored = True
+    assert torch.allclose(net(*inputs()), (plain + other) / 2, atol=1e-6)
+    assert torch.allclose(net(*turned).flip(3), net(*inputs()), atol=1e-6)
+
+
 def test_noise_and_hints_reach_the_output():
     torch.manual_seed(0)
     net = yuv_cgan.Generator(**SMALL).eval()
@@ -141,7 +164,8 @@ def test_noise_lies_on_both_distributions_and_decays(monkeypatch):
     flat = torch.full((2, 3, 32, 32), 0.5)
     _, noise, hints = inputs(2, 32)
     batch = {"rgb": flat, "noise": noise, "gamma": torch.ones(2, 1, 1, 1), "hints": hints}
-    monkeypatch.setattr(recipe.net, "forward", lambda y, noise, hints: torch.zeros(2, 2, 32, 32, requires_grad=True))
+    flat_chroma = torch.zeros(2, 2, 32, 32, requires_grad=True)
+    monkeypatch.setattr(recipe.net, "forward_with_levels", lambda y, noise, hints: (flat_chroma, []))
     for at, deviation in ((0.0, 0.5), (0.5, 0.25), (1.0, 0.0)):
         seen = []
         hook = recipe.discriminator.layers.register_forward_pre_hook(lambda m, x, seen=seen: seen.append(x[0][:, :2]))

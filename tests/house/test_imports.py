@@ -32,7 +32,7 @@ RULES: dict[str, tuple[str, str]] = {
         "torch numpy PIL safetensors tensorboard matplotlib rich skimage",
     ),
     "demo": ("api cli", "numpy PIL skimage rich"),
-    "crops": ("api demo train", "numpy PIL torch"),
+    "crops": ("api demo generators store train", "numpy PIL torch"),
     "lineart": ("api", "numpy PIL"),
     "bench": (
         "forecast tasks store files server generators memory __version__",

@@ -82,10 +82,10 @@ def test_the_users_file_comes_before_the_shipped_one(folder, tmp_path):
 
 def test_verify_finds_what_changed_and_what_is_gone(folder):
     lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.name}\n" for p in sorted(folder.iterdir())]
-    (folder / "SHA256SUMS").write_text("".join([*lines, f"{'0' * 64}  pix2pix.art.safetensors\n"]))
+    (folder / "SHA256SUMS").write_text("".join([*lines, f"{'0' * 64}  pix2pix.gone.safetensors\n"]))
     good = {v.name: v.error for v in models.verify()}
     assert good["srgan.psnr"] is None and good["yuv_cgan.photo"] is None
-    assert isinstance(good["pix2pix.art"], errors.WeightsMissing)
+    assert isinstance(good["pix2pix.gone"], errors.WeightsMissing)
     path = folder / "srgan.psnr.safetensors"
     data = bytearray(path.read_bytes())
     data[-3] ^= 1
