@@ -44,12 +44,6 @@ def enlarged_by(rgb: Tensor, correction: Tensor, scale: int) -> Tensor:
     """
     # The layout matters: it is twice as quick as with channels last.
     large = F.interpolate(rgb.float().contiguous(), scale_factor=scale, mode="bicubic", antialias=True)
-    if correction.shape[-2:] == large.shape[-2:]:
-        return added(large, correction)
-    if not torch.is_inference_mode_enabled():
-        return large + F.pixel_shuffle(correction, scale)
-    # The same sums in one pass: shuffling first would write and read the whole result once more, in its slowest order.
-    n, _, height, width = correction.shape
-    places = correction.unflatten(1, (3, scale, scale)).permute(0, 1, 4, 2, 5, 3)
-    large.view(n, 3, height, scale, width, scale).add_(places)
-    return large
+    if correction.shape[-2:] != large.shape[-2:]:
+        correction = F.pixel_shuffle(correction, scale)
+    return added(large, correction)

@@ -161,9 +161,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.
     if training and tasks != {"generate"}:
         raise OptionError(f"No copies are looked for in {tasks.pop()}.", "Leave --neighbours away.")
     samples: dict[str, dict[str, Sequence[np.ndarray]]] = {}  # by folder and generator
-    for path in paths:
+    for path, header in zip(paths, headers, strict=True):
         for folder, report in _measured(path, args, features, training).items():
-            samples.setdefault(folder, {})[read_header(path).name] = report.sample
+            samples.setdefault(folder, {})[header.name] = report.sample
     for folder, found in samples.items():
         if len(found) > 1 and all(found.values()):
             sheet = args.out / f"{'-'.join(found)}-{_ending(folder)}.png"

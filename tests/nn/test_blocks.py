@@ -10,7 +10,7 @@ from engine.nn.blocks import enlarged_by
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("scale", [2, 4])
-def test_a_correction_in_place_is_the_shuffled_one(scale, dtype, layout):
+def test_a_correction_is_added_shuffled_or_not_trained_or_not(scale, dtype, layout):
     g = torch.Generator().manual_seed(0)
     rgb = torch.rand(2, 3, 5, 7, generator=g)
     correction = torch.randn(2, 3 * scale**2, 5, 7, generator=g).to(dtype).to(memory_format=layout)
