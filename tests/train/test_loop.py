@@ -79,6 +79,25 @@ def test_it_learns_and_the_average_follows(tmp_path, store):
     )
 
 
+def test_optimizers_compute_in_full_precision(tmp_path, store):
+    """In bfloat16 Muon's iteration is lost: the step itself lies outside autocast, the network inside."""
+    loop, seen = loop_in(tmp_path / "run", store, bf16=True, steps=3), []
+    optimizers, step = loop.recipe.optimizers, loop.recipe.step
+
+    def watched(phase):
+        made = optimizers(phase)
+        made["generator"].register_step_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+        return made
+
+    def inside(*arguments):
+        assert torch.is_autocast_enabled("cpu")
+        return step(*arguments)
+
+    loop.recipe.optimizers, loop.recipe.step = watched, inside
+    loop.run()
+    assert seen == [False] * 3
+
+
 def test_the_average_begins_anew_where_the_net_grew(tmp_path, store):
     loop = loop_in(tmp_path / "run", store)
     loop.step = 5000
