@@ -33,6 +33,7 @@ FORMAT = "pincel/1"
 HEADER_MAX = 4 << 20  # bytes; a real header takes some kilobytes
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save's zip, and bare pickles
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+SCALE = ":scale"  # what a tensor of 8 bits calls its scales behind its own name (engine/store/rounded.py)
 TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _REQUIRED = ("format", "generator", "tag", "config", "task", "title", "thesis", "licence", "data")
 _NUMBER_MAX = 8192  # no size in a config is larger: refused before a network is built from it
@@ -99,8 +100,9 @@ def read_header(path: Path) -> Header:
 
 
 def _tensors(content: dict[str, Any], available: int, name: str) -> dict[str, tuple[int, ...]]:
-    """The tensors' shapes; their places must follow each other and fill the file exactly."""
-    shapes, places = {}, []
+    """The networks' tensors' shapes; their places in the file must follow each other and fill it exactly."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    places = []
     for key, entry in content.items():
         shape, (start, stop) = tuple(entry["shape"]), entry["data_offsets"]
         if not all(isinstance(n, int) and n >= 0 for n in (*shape, start, stop)):
@@ -118,7 +120,11 @@ def _tensors(content: dict[str, Any], available: int, name: str) -> dict[str, tu
         raise errors.WeightsTruncated(f"{name} should hold {end} bytes of weights and holds {available}.")
     if end < available:
         raise ValueError(f"{available - end} bytes follow the last tensor")
-    return shapes
+    whole = {key: shape for key, shape in shapes.items() if not key.endswith(SCALE)}
+    rounded = {key for key in whole if content[key]["dtype"] == "I8"}
+    if {key: shapes[key] for key in shapes if key not in whole} != {key + SCALE: whole[key][:1] for key in rounded}:
+        raise ValueError("its tensors of 8 bits and their scales do not fit each other")
+    return whole
 
 
 def _header(metadata: Mapping[str, str], shapes: dict[str, tuple[int, ...]], path: Path) -> Header:

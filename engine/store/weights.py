@@ -13,18 +13,20 @@ from torch import nn
 from engine import disk
 from engine.client import errors
 from engine.generators import base
-from engine.store.header import FORMAT, Header, read_header
+from engine.store import rounded
+from engine.store.header import FORMAT, SCALE, Header, read_header
 
 
-def write(path: Path, network: nn.Module, header: Header, half: bool = True) -> None:
-    """Save a network's state with its header, whole or not at all. half: floating-point tensors as float16.
+def write(path: Path, network: nn.Module, header: Header, bits: int = 16) -> None:
+    """Save a network's state with its header, whole or not at all. bits: of floating-point numbers, 32, 16 or 8.
 
     Raises the errors of disk.whole.
     """
-    state = {}
-    for key, tensor in network.state_dict().items():
-        tensor = tensor.detach().cpu().contiguous()
-        state[key] = tensor.half() if half and tensor.is_floating_point() else tensor
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
+    if bits < 32:
+        small = rounded.packed(state) if bits == 8 else state
+        scales = {key for key in small if key.endswith(SCALE)}  # float16 would lose the smallest
+        state = {k: v.half() if v.is_floating_point() and k not in scales else v for k, v in small.items()}
     metadata = {"format": FORMAT, "generator": header.generator, "tag": header.tag, "task": header.task}
     metadata |= {"title": header.title, "thesis": header.thesis, "licence": header.licence}
     metadata |= {"commit": header.commit, "created": header.created, "command": header.command}
@@ -59,6 +61,7 @@ def load(path: Path) -> tuple[Header, nn.Module]:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise errors.WeightsNotFinite(f"{path.name} holds values that are not numbers (in {key}).")
     network = module.Generator(**header.config)
+    state = rounded.unpacked(state)
     network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     return header, network.eval()
 

@@ -22,7 +22,7 @@ from engine.store.header import digest
 
 OUTPUT = "output"
 # Enough for every part of the networks to count, small enough for a repository.
-_SIDE = 48
+_SIDE, _ENLARGED = 48, 24  # pixels; of what is enlarged
 
 
 def inputs(contract: Card) -> dict[str, Tensor]:
@@ -31,7 +31,8 @@ def inputs(contract: Card) -> dict[str, Tensor]:
     The first port takes it over its whole range. The others are conditions (noise, hints): they stay near their middle,
     because at their ends a network's output would lie against its limits, where it shows no change.
     """
-    side = -(-_SIDE // contract.multiple) * contract.multiple
+    least = _SIDE if contract.scale == 1 else _ENLARGED
+    side = -(-least // contract.multiple) * contract.multiple
     given = {}
     for seed, port in enumerate(contract.inputs):
         if port.vector:

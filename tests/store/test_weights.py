@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_what_is_written_is_read(good):
     other = headers.Header(
         "srgan", "other", "upscale", "t", "t", "MIT", header.config, header.data, steps=7, metrics={"psnr": 1}
     )
-    weights.write(again, network, other, half=False)
+    weights.write(again, network, other, bits=32)
     header, network = weights.load(again)
     assert header.steps == 7 and header.metrics == {"psnr": 1}
     assert all(torch.equal(state[k], v) for k, v in network.state_dict().items())
@@ -61,6 +62,52 @@ def test_half_precision_is_what_lies_on_disk(good):
     head, _ = parts(good)
     assert {v["dtype"] for k, v in head.items() if k != "__metadata__"} == {"F16"}
     assert all(p.dtype == torch.float32 for p in weights.load(good)[1].parameters())
+
+
+def in_8_bits(path: Path) -> tuple[headers.Header, torch.nn.Module]:
+    """An enlarger as wide as the shipped ones, written to `path` in 8 bits; its header and network."""
+    header, _ = weights.load(path)
+    sizes = {"channels": 48, "blocks": 1}
+    torch.manual_seed(0)
+    header, network = replace(header, config=sizes), base.module("srgan").Generator(**sizes)
+    weights.write(path, network, header, bits=8)
+    return header, network
+
+
+def test_in_8_bits_a_file_is_nearly_as_good(good):
+    """Every number to half a step of its channel's scale, small tensors to float16; the scales keep their range."""
+    header, network = in_8_bits(good)
+    name, largest = max(network.named_parameters(), key=lambda named: named[1].numel())
+    with torch.no_grad():
+        largest[0] *= 1e-6  # one channel far below the smallest float16
+    small = good.with_name("srgan.small.safetensors")
+    weights.write(small, network, replace(header, tag="small"), bits=8)
+    again, loaded = weights.load(small)
+    assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == again.shapes
+    head, _ = parts(small)
+    rounded = [key for key, entry in head.items() if entry.get("dtype") == "I8"]
+    assert name in rounded
+    state, other = network.state_dict(), loaded.state_dict()
+    for key, tensor in state.items():
+        step = tensor.flatten(1).abs().amax(1) / 127 if key in rounded else tensor.abs().max() / 1000
+        assert ((other[key] - tensor).abs() <= 0.51 * step.view(-1, *[1] * (tensor.ndim - 1))).all(), key
+    weights.adopt(loaded, small)  # training goes on from it
+
+
+@pytest.mark.parametrize("how", ["without", "shape", "orphan"])
+def test_scales_that_do_not_fit_are_refused(good, how):
+    in_8_bits(good)
+    head, body = parts(good)
+    key = next(k for k in head if k.endswith(":scale"))
+    if how == "without":
+        head["extra"] = head.pop(key)
+    elif how == "shape":
+        head[key]["shape"] = [1, *head[key]["shape"]]
+    else:
+        whole = head[key.removesuffix(":scale")]
+        whole["dtype"] = "U8"
+    with pytest.raises(errors.WeightsMetadata, match="8 bits"):
+        weights.load(rewrite(good, head, body))
 
 
 @pytest.mark.parametrize("cut", [0, 3, 8, 100, -1, -1000])
@@ -194,7 +241,7 @@ def test_a_grown_network_starts_as_what_the_old_one_could(tmp_path, config):
     for parameter in old.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     header = headers.Header("srgan", "old", "upscale", "t", "t", "MIT", small, [{"pack": "none"}])
-    weights.write(tmp_path / "srgan.old.safetensors", old, header, half=False)
+    weights.write(tmp_path / "srgan.old.safetensors", old, header, bits=32)
     picture = torch.rand(1, 3, 9, 11, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for larger in ({"blocks": 5}, {"channels": 12}, {"channels": 12, "blocks": 5, "attention": True}):
         grown = srgan.Generator(**{**small, **larger}).eval()

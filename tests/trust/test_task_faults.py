@@ -116,7 +116,7 @@ def test_weights_that_are_numbers_but_lead_to_none(tiny_folder, tmp_path, monkey
         parameter.data = torch.full_like(parameter, 3e38)
     fields = {field: getattr(header, field) for field in ("generator", "tag", "task", "title", "thesis", "licence")}
     head = Header(**fields, config=header.config, data=header.data)
-    weights.write(tmp_path / f"{name}.safetensors", network, head, half=False)
+    weights.write(tmp_path / f"{name}.safetensors", network, head, bits=32)
     monkeypatch.setenv("PINCEL_MODELS", str(tmp_path))
     with Engine("cpu") as engine:
         try:
