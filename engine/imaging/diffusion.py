@@ -71,6 +71,11 @@ def _cycle(grids: list[Grid], b: Tensor, level: int = 0) -> Tensor:
     return x
 
 
+def total(x: Tensor) -> Tensor:
+    """The sum over rows and columns, [N, C, 1, 1]: row by row, so that it is the same to the bit by any number of threads."""
+    return x.sum(3, keepdim=True).sum(2, keepdim=True)
+
+
 def solve(grid: Grid, b: Tensor, tolerance: float = 1e-3, most: int = 60) -> Tensor:
     """x [N, C, H, W] with grid.times(x) = b, each sample and channel to `tolerance` of b's length, or after `most` steps."""
     grids = [grid]
@@ -78,7 +83,7 @@ def solve(grid: Grid, b: Tensor, tolerance: float = 1e-3, most: int = 60) -> Ten
         grids.append(grids[-1].halved())
 
     def dot(one: Tensor, other: Tensor) -> Tensor:
-        return (one * other).sum((2, 3), keepdim=True)
+        return total(one * other)
 
     x, r = torch.zeros_like(b), b
     enough = tolerance**2 * dot(b, b)

@@ -20,19 +20,20 @@ class ColourUpsampler:
     """Colours for any band of rows of a drawing of height x width.
 
     colours: RGB [1, 3, h, w] in [0, 1] as a network gave them. ink: [1, 1, gh, gw] of the same drawing in [0, 1], gh >= h.
+    reach: so many pixels of the colours around ink are taken from farther away; a network cannot place them better than 1.5.
     """
 
-    def __init__(self, colours: Tensor, ink: Tensor, height: int, width: int) -> None:
+    def __init__(self, colours: Tensor, ink: Tensor, height: int, width: int, reach: float = 1.5) -> None:
         self.height, self.width = height, width
         guide = ink.shape[-2:]
-        # Bilinear: no ringing in flat colours. One and a half of the network's pixels around ink it cannot place.
+        # Bilinear: no ringing in flat colours.
         wide = F.interpolate(colours, guide, mode="bilinear", align_corners=False)
-        reach = max(1, round(1.5 * guide[0] / colours.shape[-2]))
+        around = max(1, round(reach * guide[0] / colours.shape[-2]))
         paper = 1 - ink
-        clear = -F.max_pool2d(ink, 2 * reach + 1, 1, reach) + 1
+        clear = -F.max_pool2d(ink, 2 * around + 1, 1, around) + 1
         # In places narrower than that, what lies farthest from ink counts, so that small shapes keep their colour.
-        openness = F.avg_pool2d(paper, 2 * reach + 1, 1, reach, count_include_pad=False)
-        best = (openness >= F.max_pool2d(openness, 2 * reach + 1, 1, reach) - 0.01) & (paper > 0.7)
+        openness = F.avg_pool2d(paper, 2 * around + 1, 1, around, count_include_pad=False)
+        best = (openness >= F.max_pool2d(openness, 2 * around + 1, 1, around) - 0.01) & (paper > 0.7)
         known = (clear > 0.7) | best
         if bool(known.any()):  # else there is nothing but ink
             index, _ = nearest(known[:, 0], (1 + INK_COST * ink)[:, 0], rounds=1)

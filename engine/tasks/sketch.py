@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.client.options import SEED_MAX
-from engine.imaging import colour, hsv, spread
+from engine.imaging import colour, flat, hsv, spread
 from engine.imaging import hints as hint_planes
 from engine.imaging.lines import GUIDE_SIZE, ColourUpsampler
 from engine.imaging.sketch import strengthen
@@ -60,7 +60,7 @@ def run(
         with reporter.phase("net"):
             made = drawing.coloured(model, z)
         with reporter.phase("blend", len(list(bands(source, values["preview"])))) as done:
-            pictures.append(_blend(source, drawing, _toned(made, values), values, done))
+            pictures.append(_blend(source, drawing.spread(_toned(made, values)), values, done))
     notices = []
     if len(seeds) > 1 and (reference is not None or values["z"] is not None):
         notices.append("The colours were given, so the seeds changed nothing: the variants are alike.")
@@ -113,6 +113,7 @@ class _Drawing:
     """What the network sees: the lines and the hints at the working size; and the larger lines that guide the upsampling."""
 
     def __init__(self, source: Picture, hints: Picture | None, model: Model) -> None:
+        self.size = source.height, source.width
         self.height, self.width = reduced_size(source, model.working_size)
         guide_size = max(model.working_size, min(GUIDE_SIZE, source.width, source.height))
         sizes = [(self.height, self.width), reduced_size(source, guide_size)]
@@ -136,6 +137,12 @@ class _Drawing:
             for port in model.card.inputs
         ]
         return computed(model, *inputs)[..., : self.height, : self.width]
+
+    def spread(self, colours: Tensor) -> ColourUpsampler:
+        """The network's colours [1, 3, h, w] over the whole drawing; where no hint has placed them, one for each shape."""
+        if self.hinted:
+            return ColourUpsampler(colours, self.guide, *self.size)
+        return ColourUpsampler(flat.flattened(colours, self.guide), self.guide, *self.size, flat.REACH)
 
 
 def _strong(luma: Tensor) -> Tensor:
@@ -168,12 +175,9 @@ def _toned(made: Tensor, values: dict[str, Any]) -> Tensor:
     return torch.lerp(torch.ones_like(rgb), rgb, values["strength"])
 
 
-def _blend(
-    source: Picture, drawing: _Drawing, colours: Tensor, values: dict[str, Any], done: Callable[[int], None]
-) -> Picture:
+def _blend(source: Picture, upsampler: ColourUpsampler, values: dict[str, Any], done: Callable[[int], None]) -> Picture:
     """The full-size result, opaque: the drawing times its colours, or the colours alone."""
     result = np.empty((source.height, source.width, 3), source.array.dtype)
-    upsampler = ColourUpsampler(colours, drawing.guide, source.height, source.width)
     for number, rows in enumerate(bands(source, values["preview"]), 1):
         painted = upsampler.rows(rows.start, rows.stop)
         if values["output"] == "normal":

@@ -34,6 +34,7 @@ RULES: dict[str, tuple[str, str]] = {
     "demo": ("api cli", "numpy PIL skimage rich"),
     "crops": ("api demo generators store train", "numpy PIL torch"),
     "lineart": ("api", "numpy PIL"),
+    "clipart": ("api lineart", "numpy PIL"),
     "bench": (
         "forecast tasks store files server generators memory __version__",
         "torch numpy rich safetensors matplotlib onnxruntime openvino ncnn pnnx",

@@ -94,6 +94,16 @@ def test_hints_colour_what_they_touch(engine, drawing):
     assert np.abs(hinted - plain)[43:48, 48:53].mean() > np.abs(hinted - plain)[100:105, 140:160].mean()
 
 
+def test_without_hints_every_shape_has_one_colour(engine, drawing):
+    """Far from lines the colours of a closed box vary much less than over the picture; a hint leaves them to the network."""
+    made = engine.sketch(drawing, seed=2, output="below-lines").array.astype(float)
+    boxes = [made[28:62, 62:82], made[68:102, 150:172]]
+    assert max(box.std((0, 1)).max() for box in boxes) < 1.5
+    assert np.abs(boxes[0].mean((0, 1)) - boxes[1].mean((0, 1))).max() > 5
+    hinted = engine.sketch(drawing, seed=2, hints=layer(drawing, (5, 100, (30, 90, 200))), output="below-lines").array
+    assert hinted[68:102, 150:172].std((0, 1)).max() > 1.5
+
+
 def test_transparent_is_paper(engine, drawing):
     """Black lines on transparent paper, whatever lies under it, are the same drawing."""
     clear = np.zeros((*drawing.shape, 4), np.uint8)
