@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
@@ -29,17 +30,22 @@ CARD = Card(
     tiled=True,
 )
 
-CONFIG: dict[str, Any] = {"channels": 32, "layers": 16}
+CONFIG: dict[str, Any] = {"channels": 32, "layers": 13}
 
 
 class Generator(nn.Module):
     """[N, 3, H, W] in [0, 1] -> [N, 3, 4H, 4W], about [0, 1].
 
-    channels: width of every layer. layers: convolutions between the first and the last.
+    channels: width of every layer. layers: convolutions between the first and the last. limit: what comes out of them stays
+    within -limit..limit, 0 for no limit; chosen after training, above what photographs reach, so that noise and checks, which
+    no training showed, are not answered with many times white.
     """
 
-    def __init__(self, channels: int = 32, layers: int = 16) -> None:
+    def __init__(self, channels: int = 32, layers: int = 13, limit: float = 0.0) -> None:
         super().__init__()
+        if not float(limit) >= 0:  # configs come from files: not a number, or below zero
+            raise ValueError(f"a limit is 0 or above, not {limit!r}")
+        self.limit = float(limit)
         self.head = conv(3, channels)
         self.body = nn.ModuleList(Branched(channels) for _ in range(layers))
         self.slopes = nn.ModuleList(nn.PReLU(channels) for _ in range(layers))
@@ -56,6 +62,8 @@ class Generator(nn.Module):
         x = first = self.head(rgb - 0.5)
         for layer, act in zip(self.body, self.slopes, strict=True):
             x = act(layer(x))
+        if self.limit:
+            x = F.hardtanh(x, -self.limit, self.limit, torch.is_inference_mode_enabled())
         return enlarged_by(rgb, self.tail(added(first, x)), SCALE)
 
 

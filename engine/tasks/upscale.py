@@ -242,14 +242,13 @@ class _Enlargement:
             begun.append((turns, mirrored, self.model.begin(pad_to(view, self.model.multiple), exact=self.exact)))
 
         def finish() -> Tensor:
-            large = torch.zeros(1, 3, height, width)
-            for turns, mirrored, output in begun:
-                sides = (height, width) if turns % 2 == 0 else (width, height)
-                out = torch.rot90(output()[..., : sides[0], : sides[1]], -turns, (2, 3))
-                large += out.flip(3) if mirrored else out
-            if not bool(torch.isfinite(large).all()):  # before it is clamped: infinity would become white
+            # A swift network leaves little time for the rest: nothing is copied, added or divided for one view alone.
+            large = _turned_back(*begun[0], height, width)
+            for view in begun[1:]:
+                large = large + _turned_back(*view, height, width)
+            if not bool(torch.isfinite(large.sum())):  # before it is clamped: infinity would become white
                 raise WeightsNotFinite(f"The network {self.model.name} gave values that are not numbers.")
-            large = (large / len(begun)).clamp(0, 1)
+            large = (large / len(begun) if len(begun) > 1 else large).clamp(0, 1)
             beyond = rgb - inside
             if bool(beyond.any()):
                 large = large + resize.bicubic(beyond, height, width)
@@ -265,3 +264,11 @@ class _Enlargement:
             first_row : first_row + down.shape[1], first_column : first_column + right.shape[1], -1:
         ]
         return convert.samples(resize.apply(convert.unit(crop), down, right).clamp(0, 1), crop.dtype, linear=False)
+
+
+def _turned_back(turns: int, mirrored: bool, output: Callable[[], Tensor], height: int, width: int) -> Tensor:
+    """The network's result for one view, [1, 3, height, width], as it would lie for the picture itself."""
+    sides = (height, width) if turns % 2 == 0 else (width, height)
+    out = output()[..., : sides[0], : sides[1]].float()
+    out = torch.rot90(out, -turns, (2, 3)) if turns else out
+    return out.flip(3) if mirrored else out
