@@ -94,6 +94,7 @@ def run(results: Path) -> None:
             suffix = "colorized" if task == "colorize" else "x4"
             path = result.save(results / f"{name}.{suffix}.png", overwrite=True).resolve()
             pair = results / f"{name}.before-after.png"
+            source.save(results / f"{name}.png")  # to try other commands with
             beside(source, result.image).save(pair)
             progress.remove_task(row)
             progress.advance(total)

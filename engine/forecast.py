@@ -182,11 +182,17 @@ def note(
 
 
 def predict(
-    task: str, size: Size, options: Mapping[str, Any], device: str | None = None, cold: bool = True
+    task: str,
+    size: Size,
+    options: Mapping[str, Any],
+    device: str | None = None,
+    cold: bool = True,
+    started: bool = False,
 ) -> Forecast | None:
     """What the job is expected to take, None where no such job was done here yet.
 
-    device: None takes the one that did such a job last. cold: whether the process and the network must still be loaded.
+    device: None takes the one that did such a job last. cold: whether the process and the network must still be loaded;
+    started: the network alone, for this very process does the job, whatever a worker's start took others.
     Raises OptionError and TaskUnknown for options that the task does not have, GeneratorUnknown and WeightsMissing.
     """
     from engine.store import models
@@ -203,7 +209,10 @@ def predict(
     if not found:
         return None
     records = found[-1]
-    names = [name for name in dict.fromkeys(n for r in records for n in r["seconds"]) if cold or name not in ONCE]
+    past = set() if cold else set(ONCE)
+    if started:
+        past.add("start")
+    names = [name for name in dict.fromkeys(n for r in records for n in r["seconds"]) if name not in past]
     work = units(size, values, names, records[-1]["scale"])
     phases = {name: work[name] * _rate(records, name, work[name]) for name in names}
     biggest = max((work[name] for name in names if name not in ONCE), default=0.0)
@@ -257,8 +266,8 @@ def peak() -> int:
 
 
 def known(task: str, size: Size, options: Mapping[str, Any], device: str | None, cold: bool) -> Forecast | None:
-    """predict(), but None instead of an error: the job itself will say what is wrong with it."""
+    """predict() for the process that asks, but None instead of an error: the job itself will say what is wrong with it."""
     try:
-        return predict(task, size, options, device, cold)
+        return predict(task, size, options, device, cold, started=True)
     except PincelError:
         return None

@@ -73,7 +73,7 @@ class InProcess:
             small, kept = noted.first(task, options)
             for _ in range(2):  # the first run of a network pays for more than the second
                 self.run(task, small, kept, {}, Reporter())
-        return forecast.predict(task, size, options, device, cold=network not in self._warm)
+        return forecast.predict(task, size, options, device, cold=network not in self._warm, started=True)
 
     def models(self) -> list[dict[str, Any]]:
         from engine.store import models

@@ -28,6 +28,7 @@ def list_models(as_json: Json = False) -> None:
     from rich.table import Table
 
     table = Table("For", "Name", "Task", "Size", "Title", box=None)
+    table.columns[1].no_wrap = True  # it is to be typed: a narrow terminal cuts titles
     for entry in entries:
         size = f"{entry['bytes'] / 1e6:.1f} MB"
         table.add_row(", ".join(entry["for"]), entry["name"], entry["task"], size, entry["title"])

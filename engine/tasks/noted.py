@@ -46,7 +46,7 @@ def run(
     device = str(getattr(models, "device", ""))
     expected = forecast.known(task, size, options, device, cold)
     if expected is not None:
-        reporter.expected = {phase: seconds for phase, seconds in expected.phases.items() if phase != "start"}
+        reporter.expected = expected.phases
     try:
         many = forecast.count(declared.task(task).complete(options))
     except PincelError:

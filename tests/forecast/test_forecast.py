@@ -159,6 +159,18 @@ def test_the_first_job_pays_for_loading():
     assert "load" in first["seconds"] and "load" not in second["seconds"]
 
 
+def test_a_workers_start_is_not_charged_to_others():
+    """What a service's worker took to start stands in its record; a process that runs already pays for the network alone."""
+    note(start=2.0, load=0.5, read=0.1, net=0.1, blend=0.1)
+    assert "start" in forecast.predict("colorize", MEGAPIXEL, {}, "cpu").phases
+    for found in (
+        forecast.predict("colorize", MEGAPIXEL, {}, "cpu", started=True),
+        forecast.known("colorize", MEGAPIXEL, {}, "cpu", cold=True),
+    ):
+        assert set(found.phases) == {"load", "read", "net", "blend"}
+        assert found.seconds == pytest.approx(0.8)
+
+
 def test_wrong_options_are_refused_and_files_are_measured_by_their_heads(tmp_path, photo):
     from PIL import Image
 
