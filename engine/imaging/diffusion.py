@@ -53,6 +53,12 @@ class Grid:
         )
 
 
+def between(conducts: Tensor) -> tuple[Tensor, Tensor]:
+    """The conductances across and down between pixels of these own ones [N, 1, H, W]: of each two the lesser."""
+    across = torch.minimum(conducts[..., 1:], conducts[..., :-1])
+    return across, torch.minimum(conducts[..., 1:, :], conducts[..., :-1, :])
+
+
 def _cycle(grids: list[Grid], b: Tensor, level: int = 0) -> Tensor:
     """About the solution of the system at `level` for b: one V cycle, linear and symmetric, as a preconditioner must be."""
     grid = grids[level]

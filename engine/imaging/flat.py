@@ -31,12 +31,10 @@ def flattened(colours: Tensor, ink: Tensor) -> Tensor:
     # Copies, no sums: those of "bilinear" end in another last bit by another number of threads, and the solver enlarges that.
     clouds = F.interpolate(colours, size, mode="nearest-exact")
     conducts = 1.0 / (1.0 + RESISTANCE * lines**4)  # a grey wash is no line
-    across = torch.minimum(conducts[..., 1:], conducts[..., :-1])
-    down = torch.minimum(conducts[..., 1:, :], conducts[..., :-1, :])
     hold = HOLD * (1.0 - 0.9 * lines)  # beside lines a shape's own colour is not to be told from its neighbour's
     mean = _mean(clouds)
     clouds = clouds - mean  # what is of one colour stays exactly so
-    flat = diffusion.solve(diffusion.Grid(across, down, hold), hold * clouds, 1e-4)
+    flat = diffusion.solve(diffusion.Grid(*diffusion.between(conducts), hold), hold * clouds, 1e-4)
     middle = _mean(flat)
     given, left = (_mean((x - m).square()).mean(1, keepdim=True) for x, m in ((clouds, _mean(clouds)), (flat, middle)))
     apart = (given / left.clamp_min(1e-8)).sqrt().clamp(1.0, STRONGEST)

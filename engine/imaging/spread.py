@@ -92,9 +92,7 @@ def diffused(hints: Tensor, sketch: Tensor, tolerance: float = 1e-4) -> Tensor:
     if not bool(mask.any()):
         return torch.zeros_like(hints[:, :-1])
     conducts = 1.0 / (1.0 + RESISTANCE * (1.0 - sketch).clamp(0, 1).square())
-    across = torch.minimum(conducts[..., 1:], conducts[..., :-1])
-    down = torch.minimum(conducts[..., 1:, :], conducts[..., :-1, :])
-    grid = diffusion.Grid(across, down, HOLD * mask + FADING)
+    grid = diffusion.Grid(*diffusion.between(conducts), HOLD * mask + FADING)
     # The mask flows as well: with it the fading towards 0 is divided out, and nearer hints only count for more.
     both = diffusion.solve(grid, HOLD * mask * torch.cat((hints[:, :-1], torch.ones_like(mask)), 1), tolerance)
     values = both[:, :-1] / both[:, -1:].clamp_min(1e-12)
