@@ -72,13 +72,21 @@ def load() -> Pairs | None:
     return found
 
 
-def load_or_make() -> Pairs:
-    """The same, with new keys where there is no file. Raises EngineError."""
+def keypair() -> tuple[bytes, bytes]:
+    """A public and a secret key, the public one such that it can be typed in a command: it does not begin like an option."""
     import zmq
 
+    while True:
+        public, secret = zmq.curve_keypair()
+        if not public.startswith(b"-"):
+            return public, secret
+
+
+def load_or_make() -> Pairs:
+    """The same, with new keys where there is no file. Raises EngineError."""
     found = load()
     if found is None:
-        public, secret = zmq.curve_keypair()
+        public, secret = keypair()
         found = Pairs(public.decode(), secret.decode())
         found.save()
     return found

@@ -13,13 +13,20 @@ from engine.cli.app import run
 from engine.client.errors import EngineError, NotLoopback, OptionError
 from engine.remote import pairs
 
-KEY = zmq.curve_keypair()[0].decode()
+KEY = pairs.keypair()[0].decode()
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PINCEL_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+def test_no_key_begins_like_an_option(monkeypatch):
+    """`pincel pair allow laptop -GVi...` would be taken for options."""
+    made = iter([(b"-" + KEY[1:].encode(), b"one"), (KEY.encode(), b"two")])
+    monkeypatch.setattr(zmq, "curve_keypair", lambda: next(made))
+    assert pairs.keypair() == (KEY.encode(), b"two")
 
 
 def test_keys_are_made_once_and_stay(capsys):
