@@ -27,8 +27,8 @@ DRAWINGS: dict[str, list[Hint]] = {
         (45, 58, CREAM), (88, 60, GRASS), (8, 15, GRASS), (8, 85, GRASS), (88, 8, GRASS), (75, 90, GRASS),
     ],
     "animals/mammals/coniglio_architetto_fran_01.png": [
-        (40, 52, FUR), (18, 60, FUR), (62, 72, FUR), (80, 38, FUR), (68, 24, PINK), (7, 87, WHITE), (20, 15,
-        GRASS), (92, 12, GRASS), (92, 75, GRASS), (50, 95, GRASS),
+        (40, 52, FUR), (18, 60, FUR), (62, 72, FUR), (80, 38, FUR), (68, 24, PINK), (7, 87, WHITE), (20, 15, GRASS),
+        (92, 12, GRASS), (92, 75, GRASS), (50, 95, GRASS),
     ],
     "animals/crawfish2_bw_ganson.png": [
         (50, 12, RED), (63, 10, RED), (75, 17, RED), (79, 28, RED), (57, 36, RED), (47, 42, RED), (33, 78, RED),
@@ -36,15 +36,14 @@ DRAWINGS: dict[str, list[Hint]] = {
         (50, 75, SKY),
     ],
     "people/fata_fatina_architetto_f_01.png": [
-        (52, 9, HAIR), (58, 15, HAIR), (61, 22, SKIN), (40, 62, ROSE), (62, 65, ROSE), (52, 60, WHITE), (38,
-        36, ROSE),
-        (70, 40, ROSE), (55, 37, CREAM), (31, 10, ORANGE), (29, 28, SKIN), (75, 27, SKIN), (90, 20, SKY), (10,
-        50, SKY), (92, 85, SKY), (8, 92, SKY), (42, 8, SKY),
+        (52, 9, HAIR), (58, 15, HAIR), (61, 22, SKIN), (40, 62, ROSE), (62, 65, ROSE), (52, 60, WHITE),
+        (38, 36, ROSE), (70, 40, ROSE), (55, 37, CREAM), (31, 10, ORANGE), (29, 28, SKIN), (75, 27, SKIN),
+        (90, 20, SKY), (10, 50, SKY), (92, 85, SKY), (8, 92, SKY), (42, 8, SKY),
     ],
     "unsorted/fattoria.png": [
         (65, 37, RED), (50, 60, RED), (82, 60, RED), (46, 75, RED), (65, 49, WHITE), (62, 75, WHITE), (69, 75, WHITE),
-        (30, 60, STEEL), (36, 28, STEEL), (15, 10, SKY), (85, 10, SKY), (10, 50, SKY), (92, 60, SKY), (15, 74,
-        CREAM), (10, 92, GRASS), (90, 92, GRASS),
+        (30, 60, STEEL), (36, 28, STEEL), (15, 10, SKY), (85, 10, SKY), (10, 50, SKY), (92, 60, SKY), (15, 74, CREAM),
+        (10, 92, GRASS), (90, 92, GRASS),
     ],
 }  # fmt: skip
 

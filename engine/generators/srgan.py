@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
 from engine.imaging.hsv import rgb_to_xyv
-from engine.nn.blocks import Nearest, added, conv, enlarged_by, normalization
+from engine.nn.blocks import Nearest, added, checked_limit, conv, enlarged_by, limited, normalization
 from engine.nn.losses import flatness, real_or_fake
 from engine.nn.perceptual import Features, perceptual
 from engine.train.fidelity import SCALE, Fidelity
@@ -72,9 +72,7 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int, kind: str, attention: bool = False, limit: float = 0.0) -> None:
         super().__init__()
-        if not float(limit) >= 0:  # configs come from files: not a number, or below zero
-            raise ValueError(f"a limit is 0 or above, not {limit!r}")
-        self.limit = float(limit)
+        self.limit = checked_limit(limit)
         self.gate = conv(channels, channels, 1) if attention else None
         self.conv1, self.norm1 = conv(channels, channels), normalization(kind, channels)
         self.act = nn.PReLU(channels)
@@ -84,8 +82,7 @@ class _Block(nn.Module):
         inner = self.act(self.norm1(self.conv1(x)))
         if self.gate is not None:
             inner = inner * (2 * torch.sigmoid(self.gate(x)))
-        x = added(x, self.norm2(self.conv2(inner)))
-        return F.hardtanh(x, -self.limit, self.limit, torch.is_inference_mode_enabled()) if self.limit else x
+        return limited(added(x, self.norm2(self.conv2(inner))), self.limit)
 
 
 class Generator(nn.Module):

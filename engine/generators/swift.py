@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
-from engine.nn.blocks import added, conv, enlarged_by
+from engine.nn.blocks import added, checked_limit, conv, enlarged_by, limited
 from engine.nn.branched import Branched
 from engine.train.fidelity import SCALE, Fidelity
 
@@ -43,9 +42,7 @@ class Generator(nn.Module):
 
     def __init__(self, channels: int = 32, layers: int = 13, limit: float = 0.0) -> None:
         super().__init__()
-        if not float(limit) >= 0:  # configs come from files: not a number, or below zero
-            raise ValueError(f"a limit is 0 or above, not {limit!r}")
-        self.limit = float(limit)
+        self.limit = checked_limit(limit)
         self.head = conv(3, channels)
         self.body = nn.ModuleList(Branched(channels) for _ in range(layers))
         self.slopes = nn.ModuleList(nn.PReLU(channels) for _ in range(layers))
@@ -62,9 +59,7 @@ class Generator(nn.Module):
         x = first = self.head(rgb - 0.5)
         for layer, act in zip(self.body, self.slopes, strict=True):
             x = act(layer(x))
-        if self.limit:
-            x = F.hardtanh(x, -self.limit, self.limit, torch.is_inference_mode_enabled())
-        return enlarged_by(rgb, self.tail(added(first, x)), SCALE)
+        return enlarged_by(rgb, self.tail(added(first, limited(x, self.limit))), SCALE)
 
 
 class Recipe(Fidelity):

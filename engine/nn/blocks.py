@@ -32,6 +32,18 @@ class Nearest(nn.Module):
         return F.interpolate(x, scale_factor=self.factor, mode="nearest")
 
 
+def checked_limit(limit: float) -> float:
+    """A limit for limited() as configs give it, which come from files. Raises ValueError: not a number, or below zero."""
+    if not float(limit) >= 0:
+        raise ValueError(f"a limit is 0 or above, not {limit!r}")
+    return float(limit)
+
+
+def limited(x: Tensor, limit: float) -> Tensor:
+    """x within -limit..limit, in place where nothing is learned; x itself for no limit, 0."""
+    return F.hardtanh(x, -limit, limit, torch.is_inference_mode_enabled()) if limit else x
+
+
 def added(x: Tensor, branch: Tensor) -> Tensor:
     """x + branch, into x's own memory where nobody asks for gradients: x is not to be used again."""
     return x.add_(branch) if torch.is_inference_mode_enabled() else x + branch

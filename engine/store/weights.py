@@ -25,8 +25,8 @@ def write(path: Path, network: nn.Module, header: Header, bits: int = 16) -> Non
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
     if bits < 32:
         small = rounded.packed(state) if bits == 8 else state
-        scales = {key for key in small if key.endswith(SCALE)}  # float16 would lose the smallest
-        state = {k: v.half() if v.is_floating_point() and k not in scales else v for k, v in small.items()}
+        # Of scales float16 would lose the smallest.
+        state = {k: v.half() if v.is_floating_point() and not k.endswith(SCALE) else v for k, v in small.items()}
     metadata = {"format": FORMAT, "generator": header.generator, "tag": header.tag, "task": header.task}
     metadata |= {"title": header.title, "thesis": header.thesis, "licence": header.licence}
     metadata |= {"commit": header.commit, "created": header.created, "command": header.command}
@@ -57,11 +57,11 @@ def load(path: Path) -> tuple[Header, nn.Module]:
         state = load_file(path)
     except Exception as error:  # the header was checked: what is left is a damaged or vanishing file
         raise errors.WeightsTruncated(f"{path.name} cannot be read: {error}.") from error
+    state = rounded.unpacked(state)  # before it is looked at: a scale may be too large for its numbers
     for key, tensor in state.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise errors.WeightsNotFinite(f"{path.name} holds values that are not numbers (in {key}).")
     network = module.Generator(**header.config)
-    state = rounded.unpacked(state)
     network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     return header, network.eval()
 

@@ -94,6 +94,15 @@ def test_in_8_bits_a_file_is_nearly_as_good(good):
     weights.adopt(loaded, small)  # training goes on from it
 
 
+def test_a_scale_that_is_too_large_is_no_number(good):
+    in_8_bits(good)
+    head, body = parts(good)
+    start, stop = next(head[k] for k in head if k.endswith(":scale"))["data_offsets"]
+    huge = struct.pack("<f", 3e38) * ((stop - start) // 4)
+    with pytest.raises(errors.WeightsNotFinite):
+        weights.load(rewrite(good, head, body[:start] + huge + body[stop:]))
+
+
 @pytest.mark.parametrize("how", ["without", "shape", "orphan"])
 def test_scales_that_do_not_fit_are_refused(good, how):
     in_8_bits(good)
