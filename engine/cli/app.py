@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from engine import __version__
 from engine.cli import bench, doctor, install, models, pictures, service
-from engine.client.errors import PincelError
+from engine.client.errors import OptionError, PincelError
+
+# Of the exceptions for a wrong command line typer exports the one for a parameter alone; their parent is its first base.
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 
 app = typer.Typer(
     name="pincel",
@@ -69,7 +72,7 @@ def _evaluate(context: typer.Context) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status. arguments: None takes the process's own."""
     try:
-        app(pictures.normalised(sys.argv[1:] if arguments is None else arguments), prog_name="pincel")
+        return _dispatched(pictures.normalised(sys.argv[1:] if arguments is None else arguments))
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except PincelError as error:
@@ -78,4 +81,21 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    return 0
+
+
+def _dispatched(arguments: list[str]) -> int:
+    """Run the command that the arguments name; its exit status. What they say wrongly is an OptionError."""
+    try:
+        status = app(arguments, prog_name="pincel", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except _UsageError as error:
+        command, sentence = error.ctx.command_path if error.ctx else "pincel", error.format_message()
+        if (
+            type(error).__name__ == "NoArgsIsHelpError"
+        ):  # another name that typer keeps to itself; its message is the help
+            print(sentence, file=sys.stderr)
+            return OptionError.exit_status
+        sentence += "" if sentence.endswith((".", "?")) else "."
+        raise OptionError(sentence, f"See `{command} --help` for the options and their ranges.") from None
+    return status if isinstance(status, int) else 0

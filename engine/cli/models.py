@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,8 +53,19 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = F
     if as_json:
         print(json.dumps(values, indent=1))
         return
-    for key, value in values.items():
-        print(f"{key:10} {value if isinstance(value, str | int | float) else json.dumps(value)}")
+    lines = list(_lines(values))
+    width = max(len(key) for key, _ in lines)
+    for key, value in lines:
+        print(f"{key:{width}}  {value}")
+
+
+def _lines(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """One line for every value, what lies deeper named by its path: "config.base", "data.0.pack"."""
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(part, dict) for part in value)):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _lines(part, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value)
 
 
 @app.command(

@@ -150,17 +150,17 @@ class GeneratorUnknown(OptionError):
 class OutputError(PincelError):
     code = "output.failed"
     exit_status = 4
-    remedy = "Choose another place with -o and try again; the source is untouched."
+    remedy = "Choose another place (-o) and try again; the source is untouched."
 
 
 class OutputExists(OutputError):
     code = "output.exists"
-    remedy = "Choose another name with -o, or allow it with --overwrite."
+    remedy = "Choose another name (-o), or allow it: --overwrite (overwrite=True)."
 
 
 class OutputIsSource(OutputError):
     code = "output.is-source"
-    remedy = "Choose another name with -o: Pincel never writes over the picture that it reads."
+    remedy = "Choose another name (-o): Pincel never writes over the picture that it reads."
 
 
 class OutputFormat(OutputError):
@@ -170,12 +170,12 @@ class OutputFormat(OutputError):
 
 class DiskFull(OutputError):
     code = "output.disk-full"
-    remedy = "Free some space or choose another disk with -o; no half-written file was left."
+    remedy = "Free some space or choose another disk (-o); no half-written file was left."
 
 
 class NotWritable(OutputError):
     code = "output.not-writable"
-    remedy = "Choose a folder that you may write to with -o."
+    remedy = "Choose a folder that you may write to (-o)."
 
 
 class NoProfile(OutputError):

@@ -18,13 +18,13 @@ from engine.store.header import FORMAT, SCALE, Header, read_header
 
 
 def write(path: Path, network: nn.Module, header: Header, bits: int = 16) -> None:
-    """Save a network's state with its header, whole or not at all. bits: of floating-point numbers, 32, 16 or 8.
+    """Save a network's state with its header, whole or not at all. bits: of floating-point numbers, 32, 16, 8 or 4.
 
     Raises the errors of disk.whole.
     """
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
     if bits < 32:
-        small = rounded.packed(state) if bits == 8 else state
+        small = rounded.packed(state, bits) if bits <= 8 else state
         # Of scales float16 would lose the smallest.
         state = {k: v.half() if v.is_floating_point() and not k.endswith(SCALE) else v for k, v in small.items()}
     metadata = {"format": FORMAT, "generator": header.generator, "tag": header.tag, "task": header.task}

@@ -1,4 +1,4 @@
-"""From a run folder to a weights file, in 16 bits or 8, with its whole story: `python -m engine.train.publish`."""
+"""From a run folder to a weights file, in 16 bits or fewer, with its whole story: `python -m engine.train.publish`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def publish(
     packs: the archives that the training pictures came from; their names and SHA-256 go into the header, or else those of
     the pictures' folders, and with them the networks that helped. metrics: None takes the run's last held-out figures.
     config: arguments of the generator that were chosen after training (none that changes its tensors). bits: of the file's
-    numbers, 32, 16 or 8. Raises NothingToResume, NotWritable, WeightsNotFinite.
+    numbers, 32, 16, 8 or 4 (the largest tensors'). Raises NothingToResume, NotWritable, WeightsNotFinite.
     """
     facts = read_facts(run)
     card = base.card(facts["generator"])
@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--config", action="append", default=[], type=setting, metavar="NAME=VALUE", help="chosen after training"
     )
     parser.add_argument("--metrics", type=Path, help="JSON file of held-out figures; else the run's last ones")
-    parser.add_argument("--bits", type=int, choices=(32, 16, 8), default=16, help="of the file's numbers (16)")
+    parser.add_argument("--bits", type=int, choices=(32, 16, 8, 4), default=16, help="of the file's numbers (16)")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights; its SHA256SUMS is written anew")
     args = parser.parse_args(argv)
     metrics = json.loads(args.metrics.read_text(encoding="utf-8")) if args.metrics else None

@@ -31,7 +31,11 @@ def test_models_list_and_show(models, capsys):
     assert pincel("models", "show", "srgan.psnr", "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["generator"] == "srgan" and shown["sha256"] == listed["srgan.psnr"]["sha256"]
+    capsys.readouterr()
     assert pincel("models", "show", "srgan.psnr") == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines() if " " in line.strip())
+    assert lines["sha256"] == shown["sha256"]
+    assert lines["config.channels"] == str(shown["config"]["channels"]), "what lies deeper has lines of its own"
     assert pincel("models", "show", "nobody") == 2
     assert "option.generator" in capsys.readouterr().err
 
@@ -85,6 +89,29 @@ def test_status_and_stop_without_an_engine(capsys):
     assert pincel("status", "--json") == 6
     assert json.loads(capsys.readouterr().out) == {"running": False}
     assert pincel("stop") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word", "command"),
+    [
+        (["colorize", "--seed", "x", "a.png"], "--seed", "pincel colorize"),
+        (["colorize", "--nope", "a.png"], "--nope", "pincel colorize"),
+        (["colorise", "a.png"], "'colorise'", "pincel"),
+        (["models", "show"], "NAME", "pincel models show"),
+        (["train", "--nope"], "--nope", "pincel train"),
+    ],
+)
+def test_a_mistyped_command_has_a_code_and_a_remedy(capsys, arguments, word, command):
+    assert pincel(*arguments) == 2
+    sentence, remedy = capsys.readouterr().err.splitlines()
+    assert word in sentence and sentence.endswith("(option.invalid)") and f"See `{command} --help`" in remedy
+
+
+@pytest.mark.parametrize("arguments", [[], ["models"], ["colorize"]])
+def test_a_command_alone_shows_its_help(capsys, arguments):
+    assert pincel(*arguments) == 2
+    shown = capsys.readouterr()
+    assert "Usage: pincel" in shown.out + shown.err and "option.invalid" not in shown.err
 
 
 def test_train_is_the_trainer(capsys):

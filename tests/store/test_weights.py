@@ -64,19 +64,19 @@ def test_half_precision_is_what_lies_on_disk(good):
     assert all(p.dtype == torch.float32 for p in weights.load(good)[1].parameters())
 
 
-def in_8_bits(path: Path) -> tuple[headers.Header, torch.nn.Module]:
-    """An enlarger as wide as the shipped ones, written to `path` in 8 bits; its header and network."""
+def in_few_bits(path: Path, bits: int = 8) -> tuple[headers.Header, torch.nn.Module]:
+    """An enlarger as wide as the shipped ones, or wider for 4 bits, written to `path` in so many; its header and network."""
     header, _ = weights.load(path)
-    sizes = {"channels": 48, "blocks": 1}
+    sizes = {"channels": 48 if bits == 8 else 96, "blocks": 1}
     torch.manual_seed(0)
     header, network = replace(header, config=sizes), base.module("srgan").Generator(**sizes)
-    weights.write(path, network, header, bits=8)
+    weights.write(path, network, header, bits=bits)
     return header, network
 
 
 def test_in_8_bits_a_file_is_nearly_as_good(good):
     """Every number to half a step of its channel's scale, small tensors to float16; the scales keep their range."""
-    header, network = in_8_bits(good)
+    header, network = in_few_bits(good)
     name, largest = max(network.named_parameters(), key=lambda named: named[1].numel())
     with torch.no_grad():
         largest[0] *= 1e-6  # one channel far below the smallest float16
@@ -94,8 +94,38 @@ def test_in_8_bits_a_file_is_nearly_as_good(good):
     weights.adopt(loaded, small)  # training goes on from it
 
 
+def test_in_4_bits_the_largest_tensors_err_by_a_tenth(good):
+    """And the others as in 8; a number far above its channel's others is cut where that errs less in all."""
+    header, network = in_few_bits(good, 4)
+    name, largest = max(network.named_parameters(), key=lambda named: named[1].numel())
+    with torch.no_grad():
+        largest.normal_()
+        largest[1] *= 1e-6
+    weights.write(good, network, header, bits=4)
+    again, loaded = weights.load(good)
+    assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == again.shapes
+    head, _ = parts(good)
+    assert head[name]["dtype"] == "U8" and head[name]["shape"] == [192, 384, 3, 3]
+    assert "I8" in {entry.get("dtype") for entry in head.values()}
+    state, other = network.state_dict(), loaded.state_dict()
+    for key, tensor in state.items():
+        tensor, found = (x.float().reshape(len(x) if x.ndim > 1 else 1, -1) for x in (tensor, other[key]))
+        share = 0.13 if head[key]["dtype"] == "U8" else 0.02
+        assert ((found - tensor).norm(dim=1) <= share * tensor.norm(dim=1) + 1e-12).all(), key
+    assert other[name].abs().max() < 0.9 * state[name].abs().max()
+
+
+def test_a_byte_of_no_shape_with_a_scale_is_refused(good):
+    in_few_bits(good)
+    head, body = parts(good)
+    key = next(k for k in head if k.endswith(":scale")).removesuffix(":scale")
+    head[key] |= {"dtype": "U8", "shape": []}
+    with pytest.raises(errors.WeightsMetadata):
+        weights.load(rewrite(good, head, body))
+
+
 def test_a_scale_that_is_too_large_is_no_number(good):
-    in_8_bits(good)
+    in_few_bits(good)
     head, body = parts(good)
     start, stop = next(head[k] for k in head if k.endswith(":scale"))["data_offsets"]
     huge = struct.pack("<f", 3e38) * ((stop - start) // 4)
@@ -103,9 +133,10 @@ def test_a_scale_that_is_too_large_is_no_number(good):
         weights.load(rewrite(good, head, body[:start] + huge + body[stop:]))
 
 
+@pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("how", ["without", "shape", "orphan"])
-def test_scales_that_do_not_fit_are_refused(good, how):
-    in_8_bits(good)
+def test_scales_that_do_not_fit_are_refused(good, how, bits):
+    in_few_bits(good, bits)
     head, body = parts(good)
     key = next(k for k in head if k.endswith(":scale"))
     if how == "without":
@@ -114,8 +145,8 @@ def test_scales_that_do_not_fit_are_refused(good, how):
         head[key]["shape"] = [1, *head[key]["shape"]]
     else:
         whole = head[key.removesuffix(":scale")]
-        whole["dtype"] = "U8"
-    with pytest.raises(errors.WeightsMetadata, match="8 bits"):
+        whole["dtype"] = "U8" if whole["dtype"] == "I8" else "I8"
+    with pytest.raises(errors.WeightsMetadata, match="8 or 4 bits"):
         weights.load(rewrite(good, head, body))
 
 
