@@ -100,7 +100,7 @@ class Generator(nn.Module):
         modest = 0 < min(widths) <= max(widths) <= 1024 and 0 <= deep <= 16 and 1 <= octaves <= 4
         if not modest or len(encoder) > 6:
             raise ValueError("a size of the network is out of range")  # a file's config must not build a monster
-        first, second, third = widths
+        self.widths = first, second, third = tuple(widths)
         self.hints, self.correct, self.multiple, self.working_size = hints, correct, 2 ** (2 + octaves), working_size
         self.temper, self.refine, self.trust = temper, refine * hints, trust
         start = 1 + (HINT_PLANES if hints else 0)
@@ -121,6 +121,13 @@ class Generator(nn.Module):
             for parameter in self.out.parameters():  # no correction at first: what geometry gives is a good start
                 parameter.data[5:] = 0
         self.bank = ZBank()
+
+    def joined(self) -> dict[str, tuple[int, ...]]:
+        """For each convolution whose input is several tensors joined: the channels of each (weights.adopt grows them apart)."""
+        widths, start = self.widths, 1 + HINT_PLANES * self.hints
+        parts = {"down2.0": (widths[0], 32), "up2.0": (widths[2] // 2, widths[1]), "up3.0": (widths[1] // 2, widths[0])}
+        made = {f"{name}.{end}.weight": sizes for name, sizes in parts.items() for end in ("conv1", "shortcut")}
+        return {**made, "head.0.weight": (widths[0] // 2, start)}
 
     def encode(self, reference: Tensor) -> Tensor:
         """Z [N, 64, 1, 1] of a reference [N, 4, H, W]: X, Y, V and where it is set (0..1); nothing set is legal."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -81,8 +82,9 @@ def adopt(network: nn.Module, path: Path) -> Header:
 
     Tensors that the file lacks keep their own start (new residual blocks begin as nothing added). A network whose class
     says WIDENS may be wider, too (Chen 2016, Net2Net): its new channels come after the file's and start as the network has
-    them, and what the file's channels take from them starts at zero, so that it computes what the file's did. Raises
-    the errors of load(), and WeightsShape where a tensor of the file has no place in the network.
+    them, and what the file's channels take from them starts at zero, so that it computes what the file's did. Where layers'
+    inputs are several tensors joined, its joined() says their channels. Raises the errors of load(), and WeightsShape where a
+    tensor of the file has no place in the network.
     """
     header, loaded = load(path)
     state = network.state_dict()
@@ -93,11 +95,17 @@ def adopt(network: nn.Module, path: Path) -> Header:
     }
     if placed != header.shapes:
         raise errors.WeightsShape(f"{path.name} does not fit: {_difference(expected, header.shapes)}.")
+    ours: dict[str, tuple[int, ...]] = getattr(network, "joined", dict)()
+    theirs: dict[str, tuple[int, ...]] = getattr(loaded, "joined", dict)()
     for key, value in loaded.state_dict().items():
-        old, new = value.shape, state[key]
-        if len(old) > 1:
-            new[: old[0], old[1] :] = 0
-        new[tuple(slice(side) for side in old)] = value
+        new, out = state[key], tuple(slice(side) for side in value.shape[:1])
+        if value.ndim > 1:
+            new[out] = 0
+            starts = accumulate(ours.get(key, ()), initial=0)
+            parts = [range(n, n + size) for n, size in zip(starts, theirs.get(key, (value.shape[1],)), strict=False)]
+            new[out[0], [channel for part in parts for channel in part]] = value
+        else:
+            new[out] = value
     network.load_state_dict(state)
     return header
 
