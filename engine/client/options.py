@@ -161,7 +161,15 @@ TASKS = {
             "Gives a black-and-white photograph colours; its own detail stays exactly as it is.",
             (
                 _GENERATOR,
-                Option("seed", "int", 0, "Seed", "Another seed, another plausible colouring.", 0, SEED_MAX),
+                Option(
+                    "seed",
+                    "int",
+                    0,
+                    "Seed",
+                    "Another seed, another plausible colouring; 0: the best guess.",
+                    0,
+                    SEED_MAX,
+                ),
                 Option(
                     "variants", "int", 1, "Variants", "How many colourings, with seeds that follow each other.", 1, 16
                 ),

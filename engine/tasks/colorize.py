@@ -112,6 +112,8 @@ class _WorkingView:
         multiple = model.multiple
         sides = [-(-side // multiple) * multiple for side in (self.height, self.width)]
         noise = torch.randn(1, 1, *sides, generator=torch.Generator().manual_seed(seed))
+        if seed == 0 and getattr(model.network, "still", False):
+            noise.zero_()
         ports = {"y": self.luma, "noise": noise, "hints": self.hints, "rgb": self.luma.expand(-1, 3, -1, -1)}
         inputs = [pad_to(ports[port.name], multiple) for port in model.card.inputs]
         out = computed(model, *inputs)[..., : self.height, : self.width]

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from PIL import Image
 
 from engine.generators import yuv_cgan
 from engine.imaging import colour
+from engine.train.data import PictureStore, pictures_in
 from tests.generators.facts import receptive_field
 
 SMALL = {**yuv_cgan.CONFIG, "base": 8, "max_filters": 32, "depth": 4, "residual": [0, 1, 1, 1]}
@@ -223,3 +225,22 @@ def test_temperature_scales_what_the_noise_does():
     expected = net(y, noise * 0.3, hints)
     net.temperature = 0.3
     assert torch.allclose(net(y, noise, hints), expected)
+
+
+def test_a_share_of_the_pictures_is_learned_without_noise(tmp_path):
+    """What has no noise it must tell from the grey picture: nothing of the truth's warmth gets there with the noise."""
+    g = torch.Generator().manual_seed(2)
+    for n in range(2):
+        pixels = torch.randint(0, 256, (256, 256, 3), generator=g, dtype=torch.uint8).numpy()
+        Image.fromarray(pixels).save(tmp_path / f"{n}.png")
+    store = PictureStore(pictures_in(tmp_path), 256)
+    recipe = yuv_cgan.Recipe(yuv_cgan.Generator(**SMALL), {"large": 32, "still": 0.5, "coupling": 1.0})
+    batch = recipe.batch(store, 64, g)
+    still = batch["noise"].flatten(1).abs().amax(1) == 0
+    assert 16 <= int(still.sum()) <= 48
+    _, _, uv, noise, _ = recipe._inputs(batch, 32)
+    coupled = recipe._coupled(noise, uv)
+    assert not coupled[still].any()
+    changed = (coupled - noise).flatten(1).abs().amax(1)
+    assert (changed[~still] > 1e-3).all()
+    assert yuv_cgan.Recipe.THESIS["still"] == 0

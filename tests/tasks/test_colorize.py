@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from engine import Engine
 from engine.client import errors
+from engine.store import models, weights
 from engine.tasks.base import Picture
 
 
@@ -50,6 +53,22 @@ def test_luma_holds_at_every_grey_and_any_strength_of_colour(engine):
 def test_a_colour_source_keeps_its_luma_to_half_a_step(engine, photo):
     result = engine.colorize(photo).array
     assert np.abs(luma(result) - luma(photo)).max() <= 0.5
+
+
+def test_seed_0_is_without_chance_where_the_network_learned_that(grey, tmp_path, monkeypatch):
+    header, network = weights.load(models.files()["yuv_cgan.photo"])
+    monkeypatch.setenv("PINCEL_MODELS", str(tmp_path))
+    for tag, still, temperature in (("still", True, 1.0), ("noisy", False, 1.0), ("cold", False, 0.0)):
+        config = {**header.config, "still": still, "temperature": temperature}
+        weights.write(tmp_path / f"yuv_cgan.{tag}.safetensors", network, replace(header, tag=tag, config=config))
+    with Engine() as engine:
+
+        def made(tag: str, seed: int) -> np.ndarray:
+            return engine.colorize(grey, seed=seed, generator=f"yuv_cgan.{tag}").array
+
+        assert np.array_equal(made("still", 0), made("cold", 0))
+        assert not np.array_equal(made("still", 0), made("noisy", 0))
+        assert np.array_equal(made("still", 3), made("noisy", 3))
 
 
 def test_same_seed_same_bytes_and_variants_differ(engine, grey):
@@ -205,7 +224,6 @@ def test_a_network_of_another_size_names_its_own_multiple_and_working_size(grey,
     import torch
 
     from engine.generators import pix2pix
-    from engine.store import weights
     from engine.store.header import Header
 
     sizes = {"base": 2, "depth": 6, "max_filters": 4, "working_size": 70}
