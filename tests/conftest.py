@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many test processes as cores
 
 TINY = {
     "yuv_cgan.photo": {"base": 4, "depth": 3, "max_filters": 8, "residual": [0, 0, 1]},
-    "sketch_unet.illustrations": {"widths": [8, 8, 16], "deep": 0, "encoder": [4, 8], "decoder": 8},
+    "sketch_unet.illustration": {"widths": [8, 8, 16], "deep": 0, "encoder": [4, 8], "decoder": 8},
     "srgan.psnr": {"channels": 8, "blocks": 2},
     "srgan.gan": {"channels": 8, "blocks": 2},
     "swift.x4": {"channels": 8, "layers": 2},

@@ -9,8 +9,8 @@ Where `CONFIG`, the compact flagship for CPUs, and our recipe differ from the th
 * hint planes at full resolution: the artist's dots and strokes, the colour of the nearest one that is reached without
   crossing lines, and all of them diffused between the lines (engine/imaging/spread.py). A hint is obeyed where it lies; a
   fifth output says how far to take the spread colours elsewhere, a sixth which of the two, three more correct them (`refine`);
-* the output is a correction of Z's coarse picture, so that Z counts from the first step on;
-* fewer channels, a bottleneck one octave deeper; a reference may be absent, and seeds draw from a bank of pictures' Zs.
+* the output corrects Z's coarse picture, so that Z counts from the first step on; most parameters lie in a bottleneck one
+  octave deeper; a reference may be absent, and seeds draw from a bank of pictures' Zs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon, Ranger
 from engine.nn.perceptual import Features
 from engine.nn.sketch_losses import colour_error, perceived
-from engine.nn.sketch_parts import Z_SIZE, ResBlock, Shuffle, Verdict, ZBank, ZDecoder, ZEncoder
+from engine.nn.sketch_parts import Z_SIZE, ResBlock, Shuffle, Verdict, ZBank, ZDecoder, ZEncoder, in_range
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ CARD = Card(
 )
 
 CONFIG: dict[str, Any] = {  # the compact flagship; weights files carry their own
-    "widths": [20, 56, 144],
+    "widths": [32, 88, 264],
     "deep": 2,
     "octaves": 2,
     "hints": True,
@@ -122,12 +122,12 @@ class Generator(nn.Module):
                 parameter.data[5:] = 0
         self.bank = ZBank()
 
-    def joined(self) -> dict[str, tuple[int, ...]]:
+    def joined(self) -> Mapping[str, tuple[int, ...]]:
         """For each convolution whose input is several tensors joined: the channels of each (weights.adopt grows them apart)."""
-        widths, start = self.widths, 1 + HINT_PLANES * self.hints
-        parts = {"down2.0": (widths[0], 32), "up2.0": (widths[2] // 2, widths[1]), "up3.0": (widths[1] // 2, widths[0])}
-        made = {f"{name}.{end}.weight": sizes for name, sizes in parts.items() for end in ("conv1", "shortcut")}
-        return {**made, "head.0.weight": (widths[0] // 2, start)}
+        first, second, third = self.widths
+        parts = {"down2.0": (first, 32), "up2.0": (third // 2, second), "up3.0": (second // 2, first)}
+        blocks = {f"{name}.{end}.weight": sizes for name, sizes in parts.items() for end in ("conv1", "shortcut")}
+        return blocks | {"head.0.weight": (first // 2, 1 + HINT_PLANES * self.hints)}
 
     def encode(self, reference: Tensor) -> Tensor:
         """Z [N, 64, 1, 1] of a reference [N, 4, H, W]: X, Y, V and where it is set (0..1); nothing set is legal."""
@@ -155,18 +155,8 @@ class Generator(nn.Module):
         colours, trust, extra = made[:, :4], made[:, 4:], coarse[:, :4].float()
         if self.correct:
             colours = colours + F.interpolate(extra, made.shape[-2:], mode="bilinear")
-        made = _in_range(colours)
-        return (spread.guided(made, trust, hints, self.refine, self.trust) if self.hints else made), _in_range(extra)
-
-
-def _in_range(x: Tensor) -> Tensor:
-    """Hue as tanh, saturation and value as sigmoid."""
-    x = x.float()
-    return torch.cat((torch.tanh(x[:, :2]), torch.sigmoid(x[:, 2:])), 1)
-
-
-def _painted(generator: Any, sketch: Tensor, hints: Tensor, reference: Tensor) -> Tensor:
-    return hsv.hxhysv_to_rgb(generator(sketch, hints, generator.encode(reference)).float())
+        made = in_range(colours)
+        return (spread.guided(made, trust, hints, self.refine, self.trust) if self.hints else made), in_range(extra)
 
 
 class Discriminator(Verdict):
@@ -281,7 +271,7 @@ class Recipe(BaseRecipe):
         z = self.net.encode(batch["reference"])
         weights = tuple(self.options[name] for name in ("hue_floor", "chroma", "distance"))
         if moment.phase.name == "z":
-            coarse = colour_error(_in_range(self.net.zdecoder(z)[:, :4]), batch["coarse"], *weights)
+            coarse = colour_error(in_range(self.net.zdecoder(z)[:, :4]), batch["coarse"], *weights)
             update("generator", coarse)
             return {"extra": coarse.detach()}
         made, extra = self.net.forward_with_extra(batch["sketch"], batch["hints"], z)
@@ -315,13 +305,15 @@ class Recipe(BaseRecipe):
     def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
         """Sketch with its hints, reference, result under the lines, truth."""
         lines, painted, reference = batch["sketch"], batch["hints"][:, :4], batch["reference"]
-        made = _painted(generator, lines, batch["hints"], reference)
+        made = references.coloured(generator, lines, batch["hints"], reference)
         dotted = torch.lerp(lines.expand(-1, 3, -1, -1), hsv.xyv_to_rgb(painted[:, :3]), painted[:, 3:4])
         shown = 1 - (1 - hsv.xyv_to_rgb(reference[:, :3])) * reference[:, 3:4]
         return torch.cat((dotted, F.interpolate(shown, made.shape[-2:]), made * lines, batch["truth"] * lines), 3)
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
         """What references.examined() measures, on average."""
-        rng, side, paint = torch.Generator().manual_seed(0), self.options["size"], partial(_painted, generator)
-        figures = [references.examined(paint, store.picture(index), side, rng) for index in range(len(store))]
+        rng, paint = torch.Generator().manual_seed(0), partial(references.coloured, generator)
+        figures = [
+            references.examined(paint, store.picture(index), self.options["size"], rng) for index in range(len(store))
+        ]
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}

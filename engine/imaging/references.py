@@ -7,6 +7,7 @@ from a CPU generator that the caller gives.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -181,6 +182,11 @@ def palette_lesson(rgb: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
     """What a Z encoder learns from, of pictures [N, 3, h, w] in [0, 1]: "reference" and "coarse", as in lesson(), all own."""
     xyv = hsv.rgb_to_xyv(rgb)
     return {"reference": rough(xyv, rng), "coarse": hsv.hsv_to_hxhysv(hsv.xyv_to_hsv(F.adaptive_avg_pool2d(xyv, 8)))}
+
+
+def coloured(generator: Any, lines: Tensor, hints: Tensor, reference: Tensor) -> Tensor:
+    """RGB [N, 3, H, W] that a Generator makes of a sketch with the colours of a reference."""
+    return hsv.hxhysv_to_rgb(generator(lines, hints, generator.encode(reference)).float())
 
 
 def examined(

@@ -47,6 +47,12 @@ class Shuffle(nn.Module):
         return F.celu(F.pixel_shuffle(self.conv(x), self.factor))
 
 
+def in_range(x: Tensor) -> Tensor:
+    """A network's numbers [N, 4, H, W] as HxHySV: the hue's two by tanh, saturation and value by sigmoid."""
+    x = x.float()
+    return torch.cat((torch.tanh(x[:, :2]), torch.sigmoid(x[:, 2:])), 1)
+
+
 class HueDropout(nn.Module):
     """In training each pixel of a reference [N, 4, H, W] (X, Y, V, where it is set) turns into unset white by chance."""
 

@@ -95,8 +95,8 @@ def adopt(network: nn.Module, path: Path) -> Header:
     }
     if placed != header.shapes:
         raise errors.WeightsShape(f"{path.name} does not fit: {_difference(expected, header.shapes)}.")
-    ours: dict[str, tuple[int, ...]] = getattr(network, "joined", dict)()
-    theirs: dict[str, tuple[int, ...]] = getattr(loaded, "joined", dict)()
+    ours: Mapping[str, tuple[int, ...]] = getattr(network, "joined", dict)()
+    theirs: Mapping[str, tuple[int, ...]] = getattr(loaded, "joined", dict)()
     for key, value in loaded.state_dict().items():
         new, out = state[key], tuple(slice(side) for side in value.shape[:1])
         if value.ndim > 1:

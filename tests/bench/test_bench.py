@@ -35,7 +35,7 @@ def test_a_run_names_the_machine_and_every_generator(quick):
         "colorize/pix2pix.art",
         "upscale/srgan.psnr",
         "upscale/swift.x4",
-        "sketch/sketch_unet.illustrations",
+        "sketch/sketch_unet.illustration",
         "generate/dense_gan.comics",
         "generate/conv_gan.comics",
         "generate/progan.faces",
@@ -49,7 +49,7 @@ def test_a_run_names_the_machine_and_every_generator(quick):
 
 def test_the_phases_make_up_the_task(quick):
     measures = figures.from_json(json.loads(quick.read_text()))
-    for name in ("colorize/yuv_cgan.photo", "upscale/srgan.psnr", "sketch/sketch_unet.illustrations"):
+    for name in ("colorize/yuv_cgan.photo", "upscale/srgan.psnr", "sketch/sketch_unet.illustration"):
         parts = sum(measures[f"{name}/{phase}"].value for phase in ("convert", "net", "blend"))
         assert parts == pytest.approx(measures[f"{name}/task, without files"].value, rel=0.01)
         [share] = [m.value for key, m in measures.items() if key.startswith(f"{name}/net's share")]

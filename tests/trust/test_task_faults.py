@@ -105,7 +105,7 @@ def test_no_number_at_each_call_of_the_network(job, monkeypatch, fault):
 
 @pytest.mark.parametrize(
     ("name", "task"),
-    [("srgan.psnr", "upscale"), ("yuv_cgan.photo", "colorize"), ("sketch_unet.illustrations", "sketch")],
+    [("srgan.psnr", "upscale"), ("yuv_cgan.photo", "colorize"), ("sketch_unet.illustration", "sketch")],
 )
 def test_weights_that_are_numbers_but_lead_to_none(tiny_folder, tmp_path, monkeypatch, photo, name, task):
     """A file that passes every check, of values so large that the network overflows."""
