@@ -54,7 +54,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = F
         print(json.dumps(values, indent=1))
         return
     lines = list(_lines(values))
-    width = max(len(key) for key, _ in lines)
+    width = min(28, max(len(key) for key, _ in lines))  # some figures are named by a whole sentence
     for key, value in lines:
         print(f"{key:{width}}  {value}")
 

@@ -33,7 +33,8 @@ _LAB_EPSILON = (6.0 / 29.0) ** 3
 def luma(rgb: Tensor) -> Tensor:
     """Y [N, 1, H, W] in [0, 1] of RGB [N, 3, H, W] in [0, 1] (BT.601)."""
     r, g, b = rgb.unbind(1)
-    return (KR * r + KG * g + KB * b).unsqueeze(1)
+    # The weighted sum, written so that a grey's luma is its very value: in three channels it must give what it gives in one.
+    return (g + KR * (r - g) + KB * (b - g)).unsqueeze(1)
 
 
 def rgb_to_yuv(rgb: Tensor) -> Tensor:

@@ -71,6 +71,14 @@ def test_seed_0_is_without_chance_where_the_network_learned_that(grey, tmp_path,
         assert np.array_equal(made("still", 3), made("noisy", 3))
 
 
+def test_a_grey_photograph_in_three_channels_gives_the_same_bytes(engine):
+    """GIMP turns a grey image to RGB when it gets its first coloured layer: the next result must not differ for it."""
+    every = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    for grey in (every, (every >> 8).astype(np.uint8), (every % 251).astype(np.uint8)):
+        one = engine.colorize(grey, seed=8).array
+        assert np.array_equal(one, engine.colorize(np.repeat(grey[..., None], 3, 2), seed=8).array)
+
+
 def test_same_seed_same_bytes_and_variants_differ(engine, grey):
     three = engine.colorize(grey, seed=5, variants=3)
     assert [v.info["seed"] for v in three.variants] == [5, 6, 7]
