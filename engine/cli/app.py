@@ -91,9 +91,8 @@ def _dispatched(arguments: list[str]) -> int:
         raise KeyboardInterrupt from None
     except _UsageError as error:
         command, sentence = error.ctx.command_path if error.ctx else "pincel", error.format_message()
-        if (
-            type(error).__name__ == "NoArgsIsHelpError"
-        ):  # another name that typer keeps to itself; its message is the help
+        # Another name that typer keeps to itself: nothing was asked, and the message is the help.
+        if type(error).__name__ == "NoArgsIsHelpError":
             print(sentence, file=sys.stderr)
             return OptionError.exit_status
         sentence += "" if sentence.endswith((".", "?")) else "."

@@ -98,14 +98,14 @@ def adopt(network: nn.Module, path: Path) -> Header:
     ours: Mapping[str, tuple[int, ...]] = getattr(network, "joined", dict)()
     theirs: Mapping[str, tuple[int, ...]] = getattr(loaded, "joined", dict)()
     for key, value in loaded.state_dict().items():
-        new, out = state[key], tuple(slice(side) for side in value.shape[:1])
-        if value.ndim > 1:
-            new[out] = 0
-            starts = accumulate(ours.get(key, ()), initial=0)
-            parts = [range(n, n + size) for n, size in zip(starts, theirs.get(key, (value.shape[1],)), strict=False)]
-            new[out[0], [channel for part in parts for channel in part]] = value
-        else:
-            new[out] = value
+        new = state[key]
+        if value.ndim < 2:
+            new[tuple(slice(side) for side in value.shape)] = value
+            continue
+        starts = accumulate(ours.get(key, ()), initial=0)
+        parts = [range(n, n + size) for n, size in zip(starts, theirs.get(key, (value.shape[1],)), strict=False)]
+        new[: len(value)] = 0
+        new[: len(value), [channel for part in parts for channel in part]] = value
     network.load_state_dict(state)
     return header
 
