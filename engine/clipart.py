@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from engine.api import Engine
+from engine.demo import save_for_docs
 from engine.lineart import SIDE, Hint, sheet
 
 MARGIN = 0.04  # of the sheet's side, around a drawing
@@ -64,11 +65,9 @@ def drawing(path: Path) -> Image.Image:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     source, target = (Path(a) for a in (sys.argv[1:] if arguments is None else arguments))
-    path = target / "lineart-real.jpg"
     with Engine() as engine:
         made = sheet(engine, [(drawing(source / name), hints) for name, hints in DRAWINGS.items()])
-    made.save(path, quality=80, optimize=True, subsampling=0)
-    print(path, f"{path.stat().st_size / 1000:.0f} kB")
+    save_for_docs(made, target / "lineart-real.webp")
     return 0
 
 

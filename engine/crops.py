@@ -18,7 +18,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from engine.api import Engine
-from engine.demo import photograph
+from engine.demo import photograph, save_for_docs
 from engine.generators import base
 from engine.store.cache import ModelCache
 from engine.train.degrade import Damage, damaged
@@ -111,12 +111,7 @@ def painted(path: Path, names: Sequence[str] = ("astronaut", "coffee", "chelsea"
     with tempfile.TemporaryDirectory(prefix="pincel-") as folder:
         contact_sheet(report, Path(folder) / "sheet.png", 160)
         with Image.open(Path(folder) / "sheet.png") as sheet:
-            _save(sheet, path)
-
-
-def _save(sheet: Image.Image, path: Path) -> None:
-    sheet.save(path, quality=88, optimize=True, subsampling=0)
-    print(path, f"{path.stat().st_size / 1000:.0f} kB")
+            save_for_docs(sheet, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,8 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ("damaged", photos, DAMAGE, ("bicubic", *nets[1:], "srgan.photo")),
             ("drawing", drawings, Damage(), ("bicubic", "lanczos", *nets[:2], "srgan.art")),
         ):
-            _save(sheet(engine, rows, damage, columns), folder / f"upscale-{name}.jpg")
-    painted(folder / "colorize-seeds.jpg")
+            save_for_docs(sheet(engine, rows, damage, columns), folder / f"upscale-{name}.webp")
+    painted(folder / "colorize-seeds.webp")
     return 0
 
 

@@ -17,13 +17,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from engine.api import Engine
+from engine.demo import save_for_docs
 
-SIDE, LARGER, SHOWN, HEAD = (
-    512,
-    3,
-    240,
-    18,
-)  # pixels of a drawing; drawn so much larger; of a picture on the sheet; titles
+# Pixels of a drawing; drawn so much larger; of a picture on the sheet; titles.
+SIDE, LARGER, SHOWN, HEAD = 512, 3, 240, 18
 
 Point = tuple[float, float]
 Hint = tuple[float, float, tuple[int, int, int]]  # where, in 0..100, and the colour
@@ -225,10 +222,8 @@ def sheet(engine: Engine, drawings: Sequence[tuple[Image.Image, list[Hint]]]) ->
 
 def main(arguments: Sequence[str] | None = None) -> int:
     [folder] = [Path(a) for a in (sys.argv[1:] if arguments is None else arguments)] or [Path("docs/pictures")]
-    path = folder / "lineart.jpg"
     with Engine() as engine:
-        sheet(engine, [drawn() for drawn in DRAWINGS]).save(path, quality=88, optimize=True, subsampling=0)
-    print(path, f"{path.stat().st_size / 1000:.0f} kB")
+        save_for_docs(sheet(engine, [drawn() for drawn in DRAWINGS]), folder / "lineart.webp")
     return 0
 
 

@@ -23,8 +23,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
-from engine.imaging import colour
+from engine.imaging import colour, resize
 from engine.imaging.painting import scores, squares, with_luma
+from engine.imaging.views import averaged
 from engine.nn.colour_losses import colour_bins, rarity
 from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon
@@ -45,11 +46,11 @@ CARD = Card(
     inputs=(Port("rgb", 3, 0.0, 1.0, "the grey picture as RGB: its luma (BT.601, gamma-encoded) three times"),),
     output=Port("rgb", 3, 0.0, 1.0, "the picture in colour, gamma-encoded"),
     multiple=32,
-    working_size=96,
+    working_size=128,  # of the largest of three looks
 )
 
 # The generator is the same in both; the thesis' discriminator differs from the paper's.
-THESIS: dict[str, object] = {"working_size": 256}
+THESIS: dict[str, object] = {"working_size": 256, "views": [1.0]}
 PAPER: dict[str, object] = {**THESIS, "deepest_norm": False}
 
 # The compact net. Weights files carry their own config; this is the one that the shipped file was trained with.
@@ -74,7 +75,8 @@ class Generator(UNet):
     deepest_norm: batch norm in the deepest level too, as the thesis has it (the paper's errata leave it out, since it
     wipes out a level of a single pixel in batches of one). added: the output is added to the picture before the tanh.
     deviation: of the normal values that convolutions start from, 0 for torch's own start. working_size: the shortest side
-    that the task gives it, 0 for the card's.
+    that the task gives it, 0 for the card's. views: outside training the result is the mean of looks at these shares of the
+    picture's size, every second one at its mirror image.
     """
 
     def __init__(
@@ -90,16 +92,18 @@ class Generator(UNet):
         added: bool = False,
         deviation: float = 0.02,
         working_size: int = 0,
+        views: Sequence[float] = (1.0, 0.75, 0.5),
     ) -> None:
         super().__init__(
             3, 3, base, depth, max_filters, upsample, residual, dropout, context, deepest_norm=deepest_norm
         )
-        self.added, self.working_size = added, working_size
+        self.added, self.working_size, self.views = added, working_size, tuple(views)
         _start(self, deviation)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """rgb [N, 3, H, W] in [0, 1], grey -> [N, 3, H, W] in [0, 1], in colour."""
-        return self.forward_with_levels(rgb)[0]
+        views = (1.0,) if self.training else self.views
+        return averaged(lambda seen: self.forward_with_levels(seen)[0], ((rgb, resize.bilinear),), views, self.multiple)
 
     def forward_with_levels(self, rgb: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The same, and the levels as UNet.pass_through gives them."""

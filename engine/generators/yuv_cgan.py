@@ -17,6 +17,7 @@ configuration only:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -24,8 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
-from engine.imaging import colour, hints
-from engine.imaging.painting import scores, squares, with_luma
+from engine.imaging import colour, resize
+from engine.imaging.hints import simulate, smaller
+from engine.imaging.painting import scores, with_luma
+from engine.imaging.views import averaged, smaller_noise
 from engine.nn.colour_losses import ab_distance, colour_bins, coupled, rarity
 from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon
@@ -76,8 +79,9 @@ class Generator(UNet):
     """Y, noise and hints -> U and V. Every size is a parameter of UNet; the defaults are the thesis' network.
 
     saturation and temperature: factors on the output (but near hints) and on the noise (the truncation trick of Brock 2018);
-    mirrored: outside training the mean of what the picture and its mirror image give. All chosen after training on validation
-    pictures that were set aside from the training set. working_size: the shortest side that the task gives it; 0: the card's.
+    views: outside training the result is the mean of looks at these shares of the picture's size, every second one at its
+    mirror image. All chosen after training on validation pictures that were set aside from the training set.
+    working_size: the shortest side that the task gives it; 0: the card's.
     still: it has learned to do without noise, too (`still` of the recipe), and seed 0 gives it none: its best guess.
     """
 
@@ -93,21 +97,20 @@ class Generator(UNet):
         saturation: float = 1.0,
         temperature: float = 1.0,
         working_size: int = 0,
-        mirrored: bool = False,
+        views: Sequence[float] = (1.0,),
         still: bool = False,
     ) -> None:
         super().__init__(
             IN_CHANNELS, 2, base, depth, max_filters, upsample, residual, dropout, context, deep_noise=True
         )
         self.saturation, self.temperature, self.working_size = saturation, temperature, working_size
-        self.mirrored, self.still = mirrored, still
+        self.views, self.still = tuple(views), still
 
     def forward(self, y: Tensor, noise: Tensor, hints: Tensor) -> Tensor:
         """y [N, 1, H, W] in [0, 1], noise [N, 1, H, W], hints [N, 3, H, W] in [-1, 1] -> uv [N, 2, H, W] in [-1, 1]."""
-        made = self.forward_with_levels(y, noise, hints)[0]
-        if self.mirrored and not self.training:
-            other = self.forward_with_levels(y.flip(3), noise.flip(3), hints.flip(3))[0]
-            made = (made + other.flip(3)) / 2
+        inputs = ((y, resize.bilinear), (noise, partial(smaller_noise, block=self.multiple)), (hints, smaller))
+        views = (1.0,) if self.training else self.views
+        made = averaged(lambda *seen: self.forward_with_levels(*seen)[0], inputs, views, self.multiple)
         # Saturation makes up for doubt. About an artist's colour there is none: near hints it stays as the network gives it.
         near = F.avg_pool2d(F.max_pool2d(hints[:, 2:], 17, 1, 8), 17, 1, 8, count_include_pad=False)
         return (made * (self.saturation + (1.0 - self.saturation) * near)).clamp(-1.0, 1.0)
@@ -156,6 +159,8 @@ class Recipe(BaseRecipe):
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "shares": [0.5, 0.33, 0.17],  # of the training: "small", "large", "gan"
+        "crop": 160,  # pictures with a shorter side are left out
+        "view": 0.3,  # smallest share of a picture's area that is seen at once
         "small": 64,  # training sizes in pixels
         "large": 96,
         "rate": 2e-3,  # of AdamW
@@ -181,11 +186,12 @@ class Recipe(BaseRecipe):
     THESIS: ClassVar[Mapping[str, Any]] = {
         **{"shares": [0, 0, 1], "large": 256, "lab": 0.0, "pixels": 1.0, "adversarial": 1.0, "discriminator": 64},
         **{"rebalance": 0.0, "coupling": 0.0, "still": 0.0, "hinted": 0.0, "gamma": 0.0, "decay": 0.0},
+        **{"crop": 256, "view": 0.8},
     }
-    crop = 256
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(generator, options)
+        self.crop = self.options["crop"]
         assert isinstance(generator, Generator)
         self.net: Generator = generator
         self.discriminator = Discriminator(self.options["discriminator"])
@@ -219,20 +225,19 @@ class Recipe(BaseRecipe):
         return made
 
     def batch(self, store: PictureStore, size: int, rng: torch.Generator) -> Batch:
-        """Nearly whole pictures (squares of 80 to 100 % of the shortest side) at the large training size."""
+        """Whole pictures or parts of them at the large training size."""
         if self.rarity is None:
             fixed = torch.Generator().manual_seed(0)
-            seen = torch.cat([squares(store.crops(32, self.crop, fixed), 32) for _ in range(16)])
+            seen = torch.cat([store.views(32, 32, fixed, 0.5) for _ in range(16)])
             bins = colour_bins(colour.scale_uv(colour.rgb_to_yuv(seen)[:, 1:]))
             self.rarity = rarity(bins, self.options["rebalance"])
-        side = int(torch.randint(self.crop * 4 // 5, self.crop + 1, (), generator=rng))
         large = self.options["large"]
-        rgb = squares(store.crops(size, side, rng), large)
+        rgb = store.views(size, large, rng, self.options["view"])
         uv = colour.scale_uv(colour.rgb_to_yuv(rgb)[:, 1:])
         noise = torch.randn(size, 1, large, large, generator=rng)
         noise = (noise * (torch.rand(size, 1, 1, 1, generator=rng) >= self.options["still"])).to(rgb.device)
         gamma = torch.exp(torch.randn(size, 1, 1, 1, generator=rng) * self.options["gamma"]).to(rgb.device)
-        hinted = hints.simulate(uv.cpu(), rng, self.options["hinted"]).to(rgb.device)
+        hinted = simulate(uv.cpu(), rng, self.options["hinted"]).to(rgb.device)
         return {"rgb": rgb, "noise": noise, "gamma": gamma, "hints": hinted}
 
     def _inputs(self, batch: Batch, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -240,9 +245,7 @@ class Recipe(BaseRecipe):
         rgb, noise, planes = batch["rgb"], batch["noise"][:, :, :size, :size], batch["hints"]
         if size != rgb.shape[-1]:
             rgb = F.interpolate(rgb, size=(size, size), mode="area")
-            mask = F.adaptive_max_pool2d(planes[:, 2:], size)
-            uv = F.interpolate(planes, size=(size, size), mode="area")
-            planes = torch.cat((uv[:, :2] / uv[:, 2:].clamp_min(1e-6) * mask, mask), 1)
+            planes = smaller(planes, size, size)
         yuv = colour.rgb_to_yuv(rgb)
         return rgb, yuv[:, :1].clamp(0, 1) ** batch["gamma"], colour.scale_uv(yuv[:, 1:]), noise, planes
 

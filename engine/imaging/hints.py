@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imaging import colour
+from engine.imaging import colour, resize
 
 # A hint counts fully once it covers this share of a working pixel: a dot 3 pixels wide in a 12-megapixel photograph
 # covers about 1/150 of the pixel that it falls into when the network works at 96 pixels, and must not fade away.
@@ -33,6 +33,14 @@ def rasterise(rgba: Tensor, height: int, width: int) -> Tensor:
     rgb, mask = painted(rgba, height, width)
     uv = colour.scale_uv(colour.rgb_to_yuv(rgb)[:, 1:])
     return torch.cat((uv.clamp(-1.0, 1.0) * mask, mask), 1)
+
+
+def smaller(planes: Tensor, height: int, width: int) -> Tensor:
+    """Hint planes [N, 3, H, W] at a smaller size, at least half of theirs; a hint of one pixel keeps its full colour."""
+    low = resize.bilinear(planes, height, width)
+    # The least share of a pixel that the nearest result has is a quarter squared.
+    mask = (16.0 * low[:, 2:]).clamp(0.0, 1.0)
+    return torch.cat((low[:, :2] / low[:, 2:].clamp_min(1e-6) * mask, mask), 1)
 
 
 def _area(x: Tensor, height: int, width: int) -> Tensor:

@@ -27,7 +27,7 @@ class ColourUpsampler:
         self.height, self.width = height, width
         guide = ink.shape[-2:]
         # Bilinear: no ringing in flat colours.
-        wide = F.interpolate(colours, guide, mode="bilinear", align_corners=False)
+        wide = resize.bilinear(colours, *guide)
         around = max(1, round(reach * guide[0] / colours.shape[-2]))
         paper = 1 - ink
         clear = -F.max_pool2d(ink, 2 * around + 1, 1, around) + 1

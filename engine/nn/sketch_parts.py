@@ -26,14 +26,7 @@ class ResBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         inner = self.norm1(F.celu(self.conv1(x)))
         x = F.avg_pool2d(x, self.stride, ceil_mode=True) if self.stride > 1 else x
-        return self.norm2(F.celu(self.conv2(inner) + self._led_past(x)))
-
-    def _led_past(self, x: Tensor) -> Tensor:
-        """The shortcut. Threads share out the sums of some 1x1 kernels (220 to 88 channels), so that their number shows in the
-        last digits; as 3x3 kernels with zeros around they do not."""
-        if self.training or not isinstance(self.shortcut, nn.Conv2d):
-            return self.shortcut(x)
-        return F.conv2d(x, F.pad(self.shortcut.weight, (1, 1, 1, 1)), self.shortcut.bias, padding=1)
+        return self.norm2(F.celu(self.conv2(inner) + self.shortcut(x)))
 
 
 class Shuffle(nn.Module):

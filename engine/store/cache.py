@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from engine.generators.base import Card
 from engine.nn.folding import folded
 from engine.store import devices, gpu, mixing, models, openvino, weights
 from engine.store.header import Header, digest
+from engine.store.steady import Steady
 
 BUDGET = 2 << 30  # bytes of weights kept
 
@@ -72,6 +74,10 @@ class Model:
         """Side, in pixels, of the pictures of a generator that works on no source."""
         return int(self.network.size)  # type: ignore[arg-type]
 
+    def steady(self) -> AbstractContextManager[Any]:
+        """Inside, the network gives the same numbers by any number of threads, where it computes on the CPU in float32."""
+        return Steady() if self.device.type == "cpu" else nullcontext()
+
     def to_cpu(self) -> None:
         """Move to the CPU, when the device's memory is not enough."""
         self.device, self.gpu = torch.device("cpu"), None
@@ -89,7 +95,7 @@ class Model:
         if self.gpu is not None:
             return self.gpu.begin(inputs, half)()
         ready = [x.to(self.device, memory_format=torch.channels_last) for x in inputs]
-        with torch.autocast(self.device.type, half, enabled=half is not None):
+        with self.steady() if half is None else torch.autocast(self.device.type, half):
             output: Tensor = self.network(*ready)
         return output.float().cpu()
 

@@ -33,7 +33,7 @@ FORMAT = "pincel/1"
 HEADER_MAX = 4 << 20  # bytes; a real header takes some kilobytes
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save's zip, and bare pickles
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-SCALE = ":scale"  # what a tensor of 8 or 4 bits calls its scales behind its own name (engine/store/rounded.py)
+SCALE = ":scale"  # what a tensor of few bits calls its scales behind its own name (engine/store/rounded.py)
 TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _REQUIRED = ("format", "generator", "tag", "config", "task", "title", "thesis", "licence", "data")
 _NUMBER_MAX = 8192  # no size in a config is larger: refused before a network is built from it
@@ -123,11 +123,15 @@ def _tensors(content: dict[str, Any], available: int, name: str) -> dict[str, tu
     whole = {key: shape for key, shape in shapes.items() if not key.endswith(SCALE)}
     scales = {key: shape for key, shape in shapes.items() if key not in whole}
     for key in whole:
-        if content[key]["dtype"] == "U8" and whole[key] and key + SCALE in scales:  # two channels to a byte
-            whole[key] = (2 * whole[key][0], *whole[key][1:])
-    rounded = {key for key in whole if content[key]["dtype"] == "I8" or whole[key] != shapes[key]}
-    if scales != {key + SCALE: whole[key][:1] for key in rounded}:
-        raise ValueError("its tensors of 8 or 4 bits and their scales do not fit each other")
+        if content[key]["dtype"] == "U8" and whole[key] and key + SCALE in scales:
+            if scales[key + SCALE] == (2 * whole[key][0],):  # 4 bits: two channels to a byte
+                whole[key] = (2 * whole[key][0], *whole[key][1:])
+            elif len(whole[key]) > 1 and whole[key][0] == 3:  # 3 bits: eight channels to three bytes
+                whole[key] = (8 * whole[key][1], *whole[key][2:])
+    rounded = {key for key in whole if content[key]["dtype"] in ("I8", "U8")}
+    narrow = any(content[key]["dtype"] == "U8" and whole[key] == shapes[key] for key in rounded)
+    if narrow or scales != {key + SCALE: whole[key][:1] for key in rounded}:
+        raise ValueError("its tensors of few bits and their scales do not fit each other")
     return whole
 
 

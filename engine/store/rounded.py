@@ -1,8 +1,9 @@
-"""Weights in 8 or 4 bits: for each output channel of a large tensor whole numbers and one scale (Jacob 2018, section 2).
+"""Weights in 8, 4 or 3 bits: for each output channel of a large tensor whole numbers and one scale (Jacob 2018, section 2).
 
 In 8 bits a file holds such a tensor as I8, within 127, under its own name, and its scales, float32, as NAME:scale: half of a
-float16 file. In 4 bits the largest tensors, which hold most numbers and of which a result depends least, are within 7, two
-channels to a U8: a third of a float16 file. What is small stays float16. Results hardly differ (DECISIONS.md).
+float16 file. In 4 and 3 bits the largest tensors, which hold most numbers and of which a result depends least, are U8: two
+channels to a byte, within 7; or the three bits of 8 channels in three bytes, for eight steps half a step from zero on. A third
+or less than a quarter of a float16 file. What is small stays float16. Results hardly differ (DECISIONS.md).
 """
 
 from __future__ import annotations
@@ -15,42 +16,68 @@ from torch import Tensor
 from engine.store.header import SCALE
 
 LEAST = 1 << 14  # numbers of a tensor that is worth it: the outermost layers are small, and coarse ones there show
-MANY = 1 << 18  # numbers of a tensor that 4 bits serve
+# Numbers of a tensor that so few bits serve, in a file of 4 bits and in one of 3.
+FEW: dict[int, tuple[tuple[int, int], ...]] = {4: ((1 << 18, 4),), 3: ((1 << 18, 3), (1 << 16, 4))}
 BYTE, NIBBLE = 127, 7  # the largest whole numbers
 # Of so few steps, some are better spent on the many small numbers than on the few large ones, which are cut.
-_CUTS = [share / 20 for share in range(20, 7, -1)]
+_CUTS = [share / 40 for share in range(40, 9, -1)]
 
 
 def packed(state: Mapping[str, Tensor], bits: int = 8) -> dict[str, Tensor]:
     """A network's state with its large floating-point tensors [channels, ...] as whole numbers and their scales [channels].
 
-    bits: 8, or 4 for the largest of them (with an even number of channels).
+    bits: 8; or 4 or 3 for the largest of them, as FEW says (whose channels fill whole bytes).
     """
     made = {}
     for key, tensor in state.items():
         if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= LEAST:
-            if bits == 4 and tensor.numel() >= MANY and len(tensor) % 2 == 0:
-                whole, scale = _whole(tensor, NIBBLE, _CUTS)
-                whole = (whole + 8).to(torch.uint8)
+            few = next((few for least, few in FEW.get(bits, ()) if tensor.numel() >= least), 8)
+            if few == 3 and len(tensor) % 8 == 0:
+                steps, scale = _steps(tensor, 3.5, _CUTS, middle=0.5)
+                made[key] = _planes((steps + 3.5).to(torch.uint8))
+            elif few == 4 and len(tensor) % 2 == 0:
+                steps, scale = _steps(tensor, NIBBLE, _CUTS)
+                whole = (steps + 8).to(torch.uint8)
                 made[key] = whole[0::2] | whole[1::2] << 4
             else:
-                whole, scale = _whole(tensor, BYTE, [1.0])
-                made[key] = whole.to(torch.int8)
+                steps, scale = _steps(tensor, BYTE, [1.0])
+                made[key] = steps.to(torch.int8)
             made[key + SCALE] = scale
         else:
             made[key] = tensor
     return made
 
 
-def _whole(tensor: Tensor, most: int, cuts: list[float]) -> tuple[Tensor, Tensor]:
-    """Whole numbers within `most` and each channel's scale: of the shares of its largest number the one that errs least."""
+def _steps(tensor: Tensor, most: float, cuts: list[float], middle: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Steps within `most` and each channel's scale: of the shares of its largest number the one that errs least.
+
+    middle: of the steps, 0 for whole ones, 0.5 for those half a step from zero on.
+    """
     channels = tensor.float().flatten(1)
     full = (channels.abs().amax(1) / most).clamp_min(torch.finfo(torch.float32).tiny)
-    scales = torch.stack([full * cut for cut in cuts])
-    tries = [(channels / scale[:, None]).round().clamp(-most, most) for scale in scales]
-    errors = [(made * scale[:, None] - channels).square().sum(1) for made, scale in zip(tries, scales, strict=True)]
-    best, each = torch.stack(errors).argmin(0), torch.arange(len(channels))
-    return torch.stack(tries)[best, each].view(tensor.shape), scales[best, each]
+    least, best, best_scale = torch.full_like(full, torch.inf), torch.empty_like(channels), full
+    for cut in cuts:
+        scale = full * cut
+        steps = ((channels / scale[:, None] - middle).round() + middle).clamp(-most, most)
+        error = (steps * scale[:, None] - channels).square().sum(1)
+        better = error < least
+        least, best_scale = torch.where(better, error, least), torch.where(better, scale, best_scale)
+        best = torch.where(better[:, None], steps, best)
+    return best.view(tensor.shape), best_scale
+
+
+def _planes(codes: Tensor) -> Tensor:
+    """Codes of three bits [channels, ...] -> [3, channels / 8, ...]: the same bit of eight channels in a byte each."""
+    eight = codes.unflatten(0, (-1, 8))
+    place = torch.arange(8, dtype=torch.uint8).view(8, *[1] * (codes.ndim - 1))
+    return torch.stack([((eight >> bit & 1) << place).sum(1, dtype=torch.uint8) for bit in range(3)])
+
+
+def _codes(planes: Tensor) -> Tensor:
+    """_planes the other way round."""
+    place = torch.arange(8, dtype=torch.uint8).view(8, *[1] * (planes.ndim - 2))
+    bits = planes[:, :, None] >> place & 1  # [3, channels / 8, 8, ...]
+    return (bits[0] | bits[1] << 1 | bits[2] << 2).flatten(0, 1)
 
 
 def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -58,9 +85,12 @@ def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     made = {}
     for key, tensor in state.items():
         if key + SCALE in state:
-            if tensor.dtype == torch.uint8:
+            scale = state[key + SCALE].float()
+            if tensor.dtype == torch.uint8 and 2 * len(tensor) == len(scale):
                 tensor = torch.stack((tensor & 15, tensor >> 4), 1).flatten(0, 1).float() - 8
-            made[key] = tensor * state[key + SCALE].float().view(-1, *[1] * (tensor.ndim - 1))
+            elif tensor.dtype == torch.uint8:
+                tensor = _codes(tensor).float() - 3.5
+            made[key] = tensor * scale.view(-1, *[1] * (tensor.ndim - 1))
         elif not key.endswith(SCALE):
             made[key] = tensor
     return made

@@ -84,7 +84,7 @@ def _zs(
     if given is not None:
         return [[round(v, 4) for v in given]] * len(seeds)
     network: Any = model.network
-    with torch.inference_mode():
+    with torch.inference_mode(), model.steady():
         if reference is not None:
             return [numbers(network.encode(_planes(reference).to(model.device)))] * len(seeds)
         imagined = [network.imagine(seed) for seed in seeds]

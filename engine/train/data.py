@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.client.errors import InputMissing
+from engine.imaging.painting import squares
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -129,6 +131,26 @@ class PictureStore:
         channel = torch.arange(3, device=self.buffer.device).view(1, 3, 1, 1)
         address = start + channel * plane + along.view(1, 1, -1, 1) * row + along.view(1, 1, 1, -1) * column
         return self.buffer[address].to(self.device)
+
+    def views(self, count: int, side: int, rng: torch.Generator, least: float) -> Tensor:
+        """`count` random rectangles, mirrored by chance, made `side` square: [count, 3, side, side] in [0, 1] on the device.
+
+        They hold the share `least` to 1 of a picture's area and are squeezed by at most a third, but where the picture ends
+        (as Inception's crops, Szegedy 2014). Pictures are chosen by their weights.
+        """
+        which = torch.multinomial(self.weight, count, replacement=True, generator=rng).tolist()
+        places = torch.rand(count, 5, generator=rng, dtype=torch.float64).tolist()
+        made = []
+        for index, uniform in zip(which, places, strict=True):
+            picture = self.picture(index)
+            whole = picture.shape[1:]
+            edge = math.sqrt((least + (1.0 - least) * uniform[0]) * whole[0] * whole[1])
+            squeeze = (4 / 3) ** (uniform[1] - 0.5)
+            height, width = (min(round(e), w) for e, w in zip((edge * squeeze, edge / squeeze), whole, strict=True))
+            top, left = int(uniform[2] * (whole[0] - height + 1)), int(uniform[3] * (whole[1] - width + 1))
+            view = squares(picture[None, :, top : top + height, left : left + width], side)
+            made.append(view.flip(3) if uniform[4] < 0.5 else view)
+        return torch.cat(made).contiguous(memory_format=torch.channels_last)
 
 
 def _fits(size: int, device: torch.device) -> bool:

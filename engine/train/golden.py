@@ -21,8 +21,8 @@ from engine.store import weights
 from engine.store.header import digest
 
 OUTPUT = "output"
-# Enough for every part of the networks to count, small enough for a repository.
-_SIDE, _ENLARGED = 48, 24  # pixels; of what is enlarged
+# Enough for every layer to count, small enough for a repository that keeps all of them for ever.
+_SIDE, _ENLARGED = 24, 12  # pixels; of what is enlarged
 
 
 def inputs(contract: Card) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from engine.store.header import Header, digest
 from engine.train.arguments import setting
 from engine.train.plots import read_lines
 from engine.train.runs import RunFolder
+from engine.train.settle import settle
 
 
 def publish(
@@ -34,13 +35,15 @@ def publish(
     title: str = "",
     config: Mapping[str, Any] | None = None,
     bits: int = 16,
+    norms: Sequence[Path] = (),
 ) -> Path:
     """Write target/<generator>.<tag>.safetensors from the run's checkpoint, read back before it appears; returns its path.
 
     packs: the archives that the training pictures came from; their names and SHA-256 go into the header, or else those of
     the pictures' folders, and with them the networks that helped. metrics: None takes the run's last held-out figures.
     config: arguments of the generator that were chosen after training (none that changes its tensors). bits: of the file's
-    numbers, 32, 16, 8 or 4 (the largest tensors'). Raises NothingToResume, NotWritable, WeightsNotFinite.
+    numbers, 32, 16, 8, or 4 or 3 (the largest tensors'). norms: folders of training pictures by which batch norms are measured
+    anew for the rounded weights. Raises NothingToResume, NotWritable, InputMissing, WeightsNotFinite.
     """
     facts = read_facts(run)
     card = base.card(facts["generator"])
@@ -48,6 +51,8 @@ def publish(
     full = {**facts["config"], **(config or {})}
     network = base.module(card.name).Generator(**full)
     network.load_state_dict(state["ema"])
+    if norms:
+        settle(network, bits, facts, state, norms)
     tame(network)
     data = sources(packs) or [{"pack": facts.get("folders", "pictures"), "sha256": facts["data"]}]
     header = Header(
@@ -142,15 +147,27 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--config", action="append", default=[], type=setting, metavar="NAME=VALUE", help="chosen after training"
     )
     parser.add_argument("--metrics", type=Path, help="JSON file of held-out figures; else the run's last ones")
-    parser.add_argument("--bits", type=int, choices=(32, 16, 8, 4), default=16, help="of the file's numbers (16)")
+    parser.add_argument("--bits", type=int, choices=(32, 16, 8, 4, 3), default=16, help="of the file's numbers (16)")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights; its SHA256SUMS is written anew")
+    parser.add_argument(
+        "--norms", action="append", default=[], type=Path, metavar="DIR",
+        help="training pictures by which batch norms are measured anew for weights of few bits; repeatable",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     metrics = json.loads(args.metrics.read_text(encoding="utf-8")) if args.metrics else None
-    print(
-        publish(
-            args.run, args.out, args.tag, args.licence, args.pack, metrics, args.title, dict(args.config), args.bits
-        )
+    path = publish(
+        args.run,
+        args.out,
+        args.tag,
+        args.licence,
+        args.pack,
+        metrics,
+        args.title,
+        dict(args.config),
+        args.bits,
+        args.norms,
     )
+    print(path)
     list_sums(args.out)
 
 

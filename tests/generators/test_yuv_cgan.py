@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from engine.generators import yuv_cgan
@@ -82,14 +83,44 @@ def test_saturation_leaves_the_colours_near_hints():
     assert torch.allclose(after[..., :12, :12], (before[..., :12, :12] * 1.5).clamp(-1, 1))
 
 
-def test_mirrored_is_the_mean_with_the_mirror_image_s_result_outside_training():
+def test_views_are_averaged_outside_training_every_second_one_mirrored():
     torch.manual_seed(0)
     net = yuv_cgan.Generator(**SMALL).eval()
     turned = [x.flip(3) for x in inputs()]
     plain, other = net(*inputs()), net(*turned).flip(3)
-    net.mirrored = True
+    net.views = (1.0, 1.0)
     assert torch.allclose(net(*inputs()), (plain + other) / 2, atol=1e-6)
     assert torch.allclose(net(*turned).flip(3), net(*inputs()), atol=1e-6)
+    net.train()
+    assert net.forward(*inputs()).shape == plain.shape
+    net.views = ()  # in training nothing looks at them
+    assert net.forward(*inputs()).shape == plain.shape
+
+
+def test_a_smaller_view_sees_the_same_picture_hints_and_meaning_of_noise(monkeypatch):
+    torch.manual_seed(0)
+    net = yuv_cgan.Generator(**SMALL).eval()
+    net.views = (0.5,)
+    given: list[torch.Tensor] = []
+
+    def seen(*planes):
+        given.extend(planes)
+        return torch.zeros(1, 2, *planes[0].shape[2:]), []
+
+    monkeypatch.setattr(net, "forward_with_levels", seen)
+    y, noise, hints = inputs(1, 128)
+    y[:] = torch.linspace(0, 1, 128)
+    hints[:] = 0
+    hints[:, :, 40, 41] = torch.tensor([0.5, -0.5, 1.0])
+    uv = net(y, noise, hints)
+    small_y, small_noise, small_hints = given
+    assert uv.shape == (1, 2, 128, 128)
+    assert torch.allclose(small_y[0, 0, 3], torch.linspace(0, 1, 128).view(64, 2).mean(1), atol=1e-6)
+    block = net.multiple
+    large, small = (F.avg_pool2d(x, block) for x in (noise, small_noise))
+    assert torch.allclose(small, large[..., ::2, ::2], atol=1e-6)
+    assert small_hints[0, :, 20, 20].tolist() == [0.5, -0.5, 1.0]
+    assert small_hints[:, 2].sum() == 1
 
 
 def test_noise_and_hints_reach_the_output():

@@ -31,10 +31,10 @@ RULES: dict[str, tuple[str, str]] = {
         "generators store imaging nn tasks paths disk",
         "torch numpy PIL safetensors tensorboard matplotlib rich skimage",
     ),
-    "demo": ("api cli", "numpy PIL skimage rich"),
+    "demo": ("api cli", "PIL skimage rich"),
     "crops": ("api demo generators store train", "numpy PIL torch"),
-    "lineart": ("api", "numpy PIL"),
-    "clipart": ("api lineart", "numpy PIL"),
+    "lineart": ("api demo", "numpy PIL"),
+    "clipart": ("api demo lineart", "numpy PIL"),
     "bench": (
         "forecast tasks store files server generators memory __version__",
         "torch numpy rich safetensors matplotlib onnxruntime openvino ncnn pnnx",

@@ -1,5 +1,6 @@
 """Hints: small dots survive, colours are exact, simulated hints carry the true colour."""
 
+import pytest
 import torch
 
 from engine.imaging import colour, hints
@@ -69,3 +70,15 @@ def test_simulated_hints_carry_the_true_colour_and_a_share_has_none():
     assert 70 < hinted.sum() < 130
     again = hints.simulate(uv, torch.Generator().manual_seed(3), share=0.5)
     assert torch.equal(planes, again)
+
+
+@pytest.mark.parametrize("size", [48, 64, 72, 80])
+def test_a_hint_of_one_pixel_keeps_its_colour_and_mask_in_a_smaller_view(size):
+    """Wherever it lies, from 96 pixels to half of them."""
+    for place in range(40, 52):
+        planes = torch.zeros(1, 3, 96, 96)
+        planes[0, :, place, 90 - place] = torch.tensor([0.5, -0.25, 1.0])
+        seen = hints.smaller(planes, size, size)[0]
+        strongest = seen[:, seen[2] == seen[2].max()][:, 0]
+        assert strongest.tolist() == pytest.approx([0.5, -0.25, 1.0], abs=1e-5)
+        assert (seen[2] > 0).sum() <= 4

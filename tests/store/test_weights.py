@@ -65,7 +65,7 @@ def test_half_precision_is_what_lies_on_disk(good):
 
 
 def in_few_bits(path: Path, bits: int = 8) -> tuple[headers.Header, torch.nn.Module]:
-    """An enlarger as wide as the shipped ones, or wider for 4 bits, written to `path` in so many; its header and network."""
+    """An enlarger as wide as the shipped ones, wider for fewer bits, written to `path` in so many; its header and network."""
     header, _ = weights.load(path)
     sizes = {"channels": 48 if bits == 8 else 96, "blocks": 1}
     torch.manual_seed(0)
@@ -94,23 +94,24 @@ def test_in_8_bits_a_file_is_nearly_as_good(good):
     weights.adopt(loaded, small)  # training goes on from it
 
 
-def test_in_4_bits_the_largest_tensors_err_by_a_tenth(good):
+@pytest.mark.parametrize("bits, shape, error", [(4, [192, 384, 3, 3], 0.13), (3, [3, 48, 384, 3, 3], 0.21)])
+def test_in_4_and_3_bits_the_largest_tensors_err_by_a_tenth_and_a_fifth(good, bits, shape, error):
     """And the others as in 8; a number far above its channel's others is cut where that errs less in all."""
-    header, network = in_few_bits(good, 4)
+    header, network = in_few_bits(good, bits)
     name, largest = max(network.named_parameters(), key=lambda named: named[1].numel())
     with torch.no_grad():
         largest.normal_()
         largest[1] *= 1e-6
-    weights.write(good, network, header, bits=4)
+    weights.write(good, network, header, bits=bits)
     again, loaded = weights.load(good)
     assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == again.shapes
     head, _ = parts(good)
-    assert head[name]["dtype"] == "U8" and head[name]["shape"] == [192, 384, 3, 3]
+    assert head[name]["dtype"] == "U8" and head[name]["shape"] == shape
     assert "I8" in {entry.get("dtype") for entry in head.values()}
     state, other = network.state_dict(), loaded.state_dict()
     for key, tensor in state.items():
         tensor, found = (x.float().reshape(len(x) if x.ndim > 1 else 1, -1) for x in (tensor, other[key]))
-        share = 0.13 if head[key]["dtype"] == "U8" else 0.02
+        share = error if head[key]["dtype"] == "U8" else 0.02
         assert ((found - tensor).norm(dim=1) <= share * tensor.norm(dim=1) + 1e-12).all(), key
     assert other[name].abs().max() < 0.9 * state[name].abs().max()
 
@@ -133,7 +134,7 @@ def test_a_scale_that_is_too_large_is_no_number(good):
         weights.load(rewrite(good, head, body[:start] + huge + body[stop:]))
 
 
-@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("bits", [8, 4, 3])
 @pytest.mark.parametrize("how", ["without", "shape", "orphan"])
 def test_scales_that_do_not_fit_are_refused(good, how, bits):
     in_few_bits(good, bits)
@@ -146,7 +147,7 @@ def test_scales_that_do_not_fit_are_refused(good, how, bits):
     else:
         whole = head[key.removesuffix(":scale")]
         whole["dtype"] = "U8" if whole["dtype"] == "I8" else "I8"
-    with pytest.raises(errors.WeightsMetadata, match="8 or 4 bits"):
+    with pytest.raises(errors.WeightsMetadata, match="few bits"):
         weights.load(rewrite(good, head, body))
 
 

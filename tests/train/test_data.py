@@ -1,7 +1,9 @@
 """The picture store: what it takes, and that its crops are true pieces of the pictures in all eight positions."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from engine.client.errors import InputMissing
 from engine.train.data import PictureStore, fingerprint, pictures_in
@@ -62,6 +64,22 @@ def test_crops_are_pieces_of_the_pictures(tmp_path, flip, positions):
     assert len(seen) == positions
     assert len(corners[2]) == 4 * 4  # every place that there is
     assert max(t for t, _ in corners[0]) == 11 and max(c for _, c in corners[1]) == 15
+
+
+def test_views_hold_the_asked_share_of_the_picture(tmp_path):
+    """Every pixel says where it is; mirrored or not, a view's corners tell how much of the picture it holds."""
+    height, width = 120, 90
+    rows, columns = np.mgrid[:height, :width]
+    Image.fromarray(np.stack((2 * rows, 2 * columns, 0 * rows), 2).astype(np.uint8)).save(tmp_path / "a.png")
+    store = PictureStore(pictures_in(tmp_path))
+    views = store.views(200, 32, torch.Generator().manual_seed(0), 0.25) * 255 / 2
+    assert views.shape == (200, 3, 32, 32)
+    high = (views[:, 0, -1, 0] - views[:, 0, 0, 0]) * 32 / 31
+    wide = (views[:, 1, 0, -1] - views[:, 1, 0, 0]) * 32 / 31
+    share = high * wide.abs() / (height * width)
+    assert 0.22 < share.min() < 0.35 and share.max() > 0.85
+    assert 0.6 < (wide.abs() / high).min() < 0.75 and 1.15 < (wide.abs() / high).max() < 1.4
+    assert 60 < (wide < 0).sum() < 140
 
 
 def test_weights_choose_pictures(tmp_path):
