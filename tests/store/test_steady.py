@@ -12,7 +12,8 @@ LAYERS = {
     "1x1": nn.Conv2d(256, 128, 1),
     "small": nn.Conv2d(256, 256, 3, padding=1),
     "strided": nn.Conv2d(64, 128, 4, 2, 1, bias=False),
-    "grouped": nn.Conv2d(16, 32, (3, 1), padding=(1, 0), groups=4),
+    "flat": nn.Conv2d(16, 32, (3, 1), padding=(1, 0)),
+    "odd": nn.Conv2d(5, 7, 3, padding=1),
     "dilated": nn.Conv2d(24, 24, 3, padding=2, dilation=2),
 }
 
