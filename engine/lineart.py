@@ -1,7 +1,8 @@
 """`python -m engine.lineart docs/pictures`: the pictures of docs/quality-lineart.md, with the weights that ship.
 
 Five line drawings made here, as by five hands: a fine pen, a broad marker, a pencil on grey paper, broken lines with hatching,
-and many small shapes; lines waver and do not always close. Each is coloured by dots, by patches, and by two seeds.
+and many small shapes; lines waver and do not always close. Each is coloured by dots, by patches that do not keep to the
+lines, and by two seeds.
 """
 
 from __future__ import annotations
@@ -203,15 +204,15 @@ def layer(hints: Sequence[Hint], radius: float) -> Image.Image:
 
 
 def sheet(engine: Engine, drawings: Sequence[tuple[Image.Image, list[Hint]]]) -> Image.Image:
-    """A row for each drawing: with its dots, coloured by them, by patches of the same colours, by two seeds."""
-    columns = ("drawing and dots", "by the dots", "by patches", "no hints, seed 1", "no hints, seed 2")
+    """A row for each drawing: with its dots, coloured by them, by patches four times as wide, by two seeds."""
+    columns = ("drawing and dots", "by the dots", "by wide patches", "no hints, seed 1", "no hints, seed 2")
     step = SHOWN + 4
     made = Image.new("RGB", (step * len(columns) - 4, HEAD + step * len(drawings) - 4), "white")
     draw = ImageDraw.Draw(made)
     for row, (lines, hints) in enumerate(drawings):
         dots = layer(hints, 1.0)
         pictures = [Image.alpha_composite(lines.convert("RGBA"), layer(hints, 1.4)).convert("RGB")]
-        pictures += [engine.sketch(np.asarray(lines), hints=np.asarray(h)).image for h in (dots, layer(hints, 3.0))]
+        pictures += [engine.sketch(np.asarray(lines), hints=np.asarray(h)).image for h in (dots, layer(hints, 4.0))]
         pictures += [engine.sketch(np.asarray(lines), seed=seed).image for seed in (1, 2)]
         for column, picture in enumerate(pictures):
             made.paste(picture.resize((SHOWN, SHOWN), Image.Resampling.LANCZOS), (column * step, HEAD + row * step))

@@ -50,6 +50,12 @@ def label(task: str, values: Mapping[str, Any]) -> str:
     return f"x{values['scale']:g}"
 
 
+def _labels(task: str, values: Mapping[str, Any]) -> str:
+    """A pattern of all that label() says about the results of this task, whatever size is wanted now."""
+    sizes = r"x[\d.]+|\d+x\d+|[wh]\d+|" if "scale" in values else ""
+    return sizes + f"preview|{label(task, {})}"
+
+
 def plan(
     task: str,
     values: Mapping[str, Any],
@@ -71,7 +77,7 @@ def plan(
     """
     if not TASKS[task].source:
         return _from_nothing(task, values, out, overwrite, skip_existing, leave)
-    found = list(_sources(inputs, recursive, label(task, values)))
+    found = list(_sources(inputs, recursive, _labels(task, values)))
     naming = _Naming(task, values, out, len(found))
     works: list[Work] = []
     taken: dict[Path, Path] = {}
@@ -143,13 +149,13 @@ def _sources(inputs: list[Path], recursive: bool, made: str) -> Iterator[tuple[W
 
 
 def _pictures(folder: Path, recursive: bool, made: str) -> Iterator[Path]:
-    """The folder's pictures, without hidden ones and without results that an earlier run left beside their sources."""
+    """The folder's pictures, without hidden ones and without results (labels: made) that an earlier run left beside them."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
         pictures = sorted(n for n in names if not n.startswith(".") and Path(n).suffix.lower() in READ)
         stems = {Path(n).stem for n in pictures}
         for name in pictures:
-            result = re.fullmatch(rf"(.+)\.{re.escape(made)}(-\d+)?", Path(name).stem)
+            result = re.fullmatch(rf"(.+?)\.({made})(-\d+)?", Path(name).stem)
             if not (result and result[1] in stems):
                 yield Path(place) / name
 

@@ -29,7 +29,7 @@ from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon, Ranger
 from engine.nn.perceptual import Features
 from engine.nn.sketch_losses import colour_error, perceived
-from engine.nn.sketch_parts import Z_SIZE, ResBlock, Shuffle, Verdict, ZBank, ZDecoder, ZEncoder, in_range
+from engine.nn.sketch_parts import Z_SIZE, ResBlock, Shuffle, Verdict, ZBank, ZDecoder, ZEncoder, imagined, in_range
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ class Generator(nn.Module):
         return self.zencoder.forward(reference)
 
     def imagine(self, seed: int) -> Tensor:
-        """Z [1, 64, 1, 1] for a seed, as ZBank.draw() says."""
-        return self.bank.draw(seed)
+        """Z [1, 64, 1, 1] for a seed, a colourful one of the bank's."""
+        return imagined(self.bank, self.zdecoder, seed)
 
     def forward(self, sketch: Tensor, hints: Tensor, z: Tensor) -> Tensor:
         made = self.forward_with_extra(sketch, hints, z)[0]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 Z_SIZE = 64
 REFERENCE_SIDE = 96  # pixels: the encoder sees every reference at this size
+DRAWS = 8  # Zs among which a seed chooses
 _POSITIONS = 4  # a sine and a cosine along each axis
 
 
@@ -184,10 +185,23 @@ class ZBank(nn.Module):
         self.zs[places] = z.flatten(1).to(self.zs.dtype)
         self.filled += len(z)
 
-    def draw(self, seed: int) -> Tensor:
-        """Z [1, 64, 1, 1] for a seed, from the seed alone: one of the bank's with up to a third of another."""
+    def draw(self, seed: int, count: int = 1) -> Tensor:
+        """Zs [count, 64, 1, 1] for a seed, from the seed alone: each one of the bank's with up to a third of another."""
         rng = torch.Generator().manual_seed(seed)
-        count = min(len(self.zs), max(1, int(self.filled)))
-        one, other = torch.randint(0, count, (2,), generator=rng).tolist()
-        share = 0.35 * float(torch.rand((), generator=rng))
-        return torch.lerp(self.zs[one].float(), self.zs[other].float(), share).clamp(-1, 1).view(1, Z_SIZE, 1, 1)
+        known, drawn = min(len(self.zs), max(1, int(self.filled))), []
+        for _ in range(count):
+            one, other = torch.randint(0, known, (2,), generator=rng).tolist()
+            share = 0.35 * float(torch.rand((), generator=rng))
+            drawn.append(torch.lerp(self.zs[one].float(), self.zs[other].float(), share).clamp(-1, 1))
+        return torch.stack(drawn).view(count, Z_SIZE, 1, 1)
+
+
+def imagined(bank: ZBank, decoder: ZDecoder, seed: int) -> Tensor:
+    """Z [1, 64, 1, 1] for a seed: of DRAWS from the bank the one whose coarse picture has the most colour.
+
+    Most pictures' Zs are pale, and pale colours say nothing where no hint does.
+    """
+    zs = bank.draw(seed, DRAWS)
+    coarse = in_range(decoder.forward(zs)[:, :4])
+    certain = coarse[:, :2].square().sum(1).sqrt().clamp(max=1.0)
+    return zs[int((certain * coarse[:, 2] * coarse[:, 3]).mean((1, 2)).argmax())][None]

@@ -2,8 +2,8 @@
 
 PyTorch chooses the library for each by the number of threads and the size: 1x1 kernels go elsewhere with one thread than with
 two, and small inputs to a matrix product that shares out its sums among the threads. A digit of the seventh place is no loss,
-but now and then a byte of a picture follows it. oneDNN's own convolutions share out results and never sums, but for grouped ones on processors without AVX-512, which no
-network here has.
+but now and then a byte of a picture follows it. oneDNN's own convolutions share out results and never sums (grouped ones do on
+processors without AVX-512, but no network here has any).
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from engine.client.options import SEED_MAX
-from engine.imaging import colour, flat, hsv, spread
+from engine.imaging import colour, flat, hsv, spread, strokes
 from engine.imaging import hints as hint_planes
 from engine.imaging.lines import GUIDE_SIZE, ColourUpsampler
 from engine.imaging.sketch import strengthen
@@ -124,10 +125,17 @@ class _Drawing:
         if hints is not None:
             rgb = convert.encoded(hints.array, hints.linear).clamp(0, 1)
             layer = torch.cat((rgb, convert.unit(hints.array[..., -1:])), 1)
+            layer[:, 3:] *= self._own(layer, reduced_size(source, min(strokes.SIDE, guide_size)))
             rgb, mask = hint_planes.painted(layer, self.height, self.width)
             mask = (mask >= 0.5).float()
             planes = torch.cat((hsv.rgb_to_xyv(rgb.clamp(0, 1)) * mask, mask), 1)
         self.hints = spread.spread(planes, self.lines)
+
+    def _own(self, layer: Tensor, size: tuple[int, int]) -> Tensor:
+        """Where the hints of a layer [1, 4, H, W] keep to their own shapes, looked at in `size`: [1, 1, H, W], 1 or 0."""
+        every = max(1, min(self.size) // (2 * min(size)))  # enough to see strokes, and a fraction of the time
+        seen = torch.cat(hint_planes.painted(layer[..., ::every, ::every], *size), 1)
+        return F.interpolate(strokes.own(seen, self.guide), self.size, mode="nearest-exact")
 
     def coloured(self, model: Model, z: list[float]) -> Tensor:
         """The network's HxHySV [1, 4, h, w] for one Z."""

@@ -47,7 +47,7 @@ class Panel(Results, QtWidgets.QWidget):
     def _build(self):
         self.engine_label = QtWidgets.QLabel()
         self.engine_label.setWordWrap(True)
-        self.free_button = button("Free the GPU now", "Ends idle workers: their memory returns at once.", self.hub.free)
+        self.free_button = button("Free memory now", "Ends idle workers: their memory returns at once.", self.hub.free)
         self.task_box = QtWidgets.QComboBox()
         for task in self.hub.tasks.values():
             self.task_box.addItem(task.title, task.name)

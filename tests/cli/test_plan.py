@@ -123,6 +123,24 @@ def test_two_sources_never_share_a_target(tmp_path):
     assert str(sources[0]) in works[1].error.sentence
 
 
+def test_results_of_the_same_command_are_passed_over_whatever_their_size(tmp_path):
+    for name in (
+        "a.png",
+        "a.x4.png",
+        "a.x2.5-2.png",
+        "a.800x600.png",
+        "a.w800.png",
+        "a.colorized.png",
+        "a.preview.png",
+        "b.x4.png",
+    ):
+        grey(tmp_path / name)
+    found = [work.source.name for work in plan("upscale", UPSCALE, [tmp_path], "out")]
+    assert found == ["a.colorized.png", "a.png", "b.x4.png"]
+    found = [work.source.name for work in plan("colorize", COLORIZE, [tmp_path], "out")]
+    assert found == ["a.800x600.png", "a.png", "a.w800.png", "a.x2.5-2.png", "a.x4.png", "b.x4.png"]
+
+
 def test_folders(tmp_path):
     photos = tmp_path / "photos"
     for name in (

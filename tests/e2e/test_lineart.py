@@ -4,8 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from engine import Engine, lineart
+from engine.imaging import hsv
+from engine.paths import shipped
+from engine.store.weights import load
 
 
 @pytest.mark.parametrize("drawn", lineart.DRAWINGS, ids=lambda drawn: drawn.__name__)
@@ -25,3 +29,18 @@ def test_a_sheet_has_a_row_for_each_drawing():
     assert made.size == (5 * step - 4, lineart.HEAD + step - 4)
     tiles = [np.asarray(made.crop((k * step, lineart.HEAD, k * step + lineart.SHOWN, made.height))) for k in range(4)]
     assert all(not np.array_equal(one, other) for one, other in itertools.pairwise(tiles))
+
+
+@torch.inference_mode()
+def test_a_seed_takes_a_colourful_z_of_the_bank():
+    net = load(shipped("weights") / "sketch_unet.illustration.safetensors")[1]
+
+    def colour_of(z):
+        rgb = hsv.hxhysv_to_rgb(net(torch.ones(1, 1, 32, 32), torch.zeros(1, 8, 32, 32), z))
+        return float((rgb.amax(1) - rgb.amin(1)).mean())
+
+    chosen = [net.imagine(seed) for seed in range(12)]
+    assert all(torch.equal(z, net.imagine(seed)) for seed, z in enumerate(chosen))
+    assert all(z.shape == (1, 64, 1, 1) for z in chosen) and len(torch.cat(chosen).flatten(1).unique(dim=0)) == 12
+    plain = [colour_of(net.bank.draw(seed)) for seed in range(12)]
+    assert sum(map(colour_of, chosen)) > 1.3 * sum(plain)
