@@ -197,11 +197,14 @@ class ZBank(nn.Module):
 
 
 def imagined(bank: ZBank, decoder: ZDecoder, seed: int) -> Tensor:
-    """Z [1, 64, 1, 1] for a seed: of DRAWS from the bank the one whose coarse picture has the most colour.
+    """Z [1, 64, 1, 1] for a seed: of DRAWS from the bank the one whose coarse picture has the most varied colours.
 
-    Most pictures' Zs are pale, and pale colours say nothing where no hint does.
+    Most pictures' Zs are pale or of one hue, and then all shapes look alike where no hint says otherwise.
     """
     zs = bank.draw(seed, DRAWS)
     coarse = in_range(decoder.forward(zs)[:, :4])
-    certain = coarse[:, :2].square().sum(1).sqrt().clamp(max=1.0)
-    return zs[int((certain * coarse[:, 2] * coarse[:, 3]).mean((1, 2)).argmax())][None]
+    colours = coarse[:, :2] * coarse[:, 2:3] * coarse[:, 3:]  # as places on a disc, grey and black in its middle
+    mean = colours.mean((2, 3), keepdim=True)
+    varied = (colours - mean).square().sum(1).mean((1, 2)).sqrt()
+    # Strength counts as well, a third as much: as in colorfulness (Hasler 2003).
+    return zs[int((varied + 0.3 * mean.square().sum((1, 2, 3)).sqrt()).argmax())][None]
