@@ -52,8 +52,7 @@ def label(task: str, values: Mapping[str, Any]) -> str:
 
 def _labels(task: str, values: Mapping[str, Any]) -> str:
     """A pattern of all that label() says about the results of this task, whatever size is wanted now."""
-    sizes = r"x[\d.]+|\d+x\d+|[wh]\d+|" if "scale" in values else ""
-    return sizes + f"preview|{label(task, {})}"
+    return "preview|" + (r"x[\d.]+|\d+x\d+|[wh]\d+" if "scale" in values else re.escape(label(task, {})))
 
 
 def plan(

@@ -134,7 +134,7 @@ class Generator(nn.Module):
         return self.zencoder.forward(reference)
 
     def imagine(self, seed: int) -> Tensor:
-        """Z [1, 64, 1, 1] for a seed, a colourful one of the bank's."""
+        """Z [1, 64, 1, 1] for a seed, of varied colours, from the bank."""
         return imagined(self.bank, self.zdecoder, seed)
 
     def forward(self, sketch: Tensor, hints: Tensor, z: Tensor) -> Tensor:

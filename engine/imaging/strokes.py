@@ -30,10 +30,8 @@ def own(layer: Tensor, ink: Tensor) -> Tensor:
     spilt, shortened = _spilt(strokes, pieces, shapes, _depth(painted), layer[0, :3].flatten(1).numpy())
     spills, cut = np.isin(pieces, spilt), np.isin(strokes, shortened)
     # What a shortened stroke has on walls would flow to the wrong side: of that only the thickening stays.
-    beside = (
-        F.max_pool2d(torch.from_numpy(cut & (pieces >= 0) & ~spills)[None, None].float(), 3, 1, 1)[0, 0].numpy() > 0
-    )
-    return torch.from_numpy(~cut | (beside & ~spills))[None, None].float()
+    stays = torch.from_numpy(cut & (pieces >= 0) & ~spills)[None, None].float()
+    return torch.maximum(F.max_pool2d(stays, 3, 1, 1), torch.from_numpy(~cut).float()) * torch.from_numpy(~spills)
 
 
 def _plain(rgb: Tensor, painted: Tensor) -> np.ndarray:
