@@ -133,9 +133,9 @@ class Generator(nn.Module):
         """Z [N, 64, 1, 1] of a reference [N, 4, H, W]: X, Y, V and where it is set (0..1); nothing set is legal."""
         return self.zencoder.forward(reference)
 
-    def imagine(self, seed: int) -> Tensor:
-        """Z [1, 64, 1, 1] for a seed, of varied colours, from the bank."""
-        return imagined(self.bank, self.zdecoder, seed)
+    def imagine(self, seed: int, varied: bool = True) -> Tensor:
+        """Z [1, 64, 1, 1] for a seed, from the bank, of varied colours or as it comes."""
+        return imagined(self.bank, self.zdecoder, seed) if varied else self.bank.draw(seed)
 
     def forward(self, sketch: Tensor, hints: Tensor, z: Tensor) -> Tensor:
         made = self.forward_with_extra(sketch, hints, z)[0]

@@ -13,9 +13,11 @@ from torch import Tensor
 
 SIDE = 216  # shortest side, in pixels, at which strokes and shapes are looked at
 WALL = 0.5  # ink from here on parts shapes; it is thickened by a pixel, so that small gaps do not join them
-ALIKE = 0.04  # of 1: what is painted beside a pixel of a stroke differs from it by no more in any channel
+ALIKE = 0.15  # of 1: neighbours that differ by more in any channel belong to two strokes; a brush has grain
 DEEPEST = 12  # pixels from a stroke's border on which its middle begins
-OTHER = 0.1  # of 1: strokes that differ by no more in every channel are no rivals
+RIVAL = (
+    0.05  # of a piece's area that another stroke must have in a shape to drive it out; a dot on a ground is no rival
+)
 
 
 @torch.no_grad()
@@ -25,32 +27,51 @@ def own(layer: Tensor, ink: Tensor) -> Tensor:
     H, W is the size at which both are looked at; ink is brought to it.
     """
     walls = F.max_pool2d(F.adaptive_max_pool2d(ink, layer.shape[-2:]), 3, 1, 1)[0, 0].numpy() > WALL
-    painted = _plain(layer[:, :3], layer[:, 3:] >= 0.5)
-    strokes, pieces, shapes = components(painted), components(painted & ~walls), components(~walls)
-    spilt, shortened = _spilt(strokes, pieces, shapes, _depth(painted), layer[0, :3].flatten(1).numpy())
-    spills, cut = np.isin(pieces, spilt), np.isin(strokes, shortened)
-    # What a shortened stroke has on walls would flow to the wrong side: of that only the thickening stays.
-    stays = torch.from_numpy(cut & (pieces >= 0) & ~spills)[None, None].float()
-    return torch.maximum(F.max_pool2d(stays, 3, 1, 1), torch.from_numpy(~cut).float()) * torch.from_numpy(~spills)
+    rgb, painted = layer[0, :3].numpy(), layer[0, 3].numpy() >= 0.5
+    strokes = components(painted, rgb)
+    depth = _depth(strokes)
+    seams = _seams(strokes, depth, painted)
+    pieces, shapes = components(painted & ~walls & ~seams, rgb), components(~walls)
+    spilt, shortened = _spilt(strokes, pieces, shapes, depth, rgb.reshape(3, -1))
+    spills, cut = np.isin(pieces, spilt), np.isin(strokes, shortened) & ~seams
+    # What a shortened stroke has on walls would flow to the wrong side: of that only the thickening stays; nor do the seams
+    # of what goes.
+    stays = _around(cut & (pieces >= 0) & ~spills, 1)
+    kept = (~cut | stays) & ~spills & ~(seams & _around(spills, 2))
+    return torch.from_numpy(kept)[None, None].float()
 
 
-def _plain(rgb: Tensor, painted: Tensor) -> np.ndarray:
-    """Painted pixels [H, W] that are of one colour with those painted around them: no seams between strokes."""
-    low, high = (torch.where(painted, rgb, beyond) for beyond in (2.0, -2.0))
-    apart = F.max_pool2d(high, 3, 1, 1) + F.max_pool2d(-low, 3, 1, 1)
-    plain: np.ndarray = ((apart <= ALIKE).all(1, keepdim=True) & painted)[0, 0].numpy()
-    return plain
+def _around(member: np.ndarray, pixels: int) -> np.ndarray:
+    """member [H, W] bool and all that lies up to so many pixels beside it."""
+    wide = F.max_pool2d(torch.from_numpy(member)[None, None].float(), 2 * pixels + 1, 1, pixels)
+    found: np.ndarray = wide[0, 0].numpy() > 0
+    return found
 
 
-def _depth(painted: np.ndarray) -> np.ndarray:
-    """How far in pixels, up to DEEPEST, each painted pixel [H, W] lies inside: 1 on the border, 0 where nothing is painted."""
-    left = torch.from_numpy(painted)[None, None].float()
+def _depth(strokes: np.ndarray) -> np.ndarray:
+    """How far in pixels, up to DEEPEST, each pixel [H, W] lies inside its stroke: 1 on the border, 0 where there is none."""
+    label = F.pad(torch.from_numpy(strokes)[None, None].double(), (1, 1, 1, 1), value=-1)
+    inside = (F.max_pool2d(label, 3, 1) == -F.max_pool2d(-label, 3, 1)).float()
+    left = torch.from_numpy(strokes >= 0)[None, None].float()
     depth = left.clone()
-    for _ in range(DEEPEST - 1):
-        left = -F.max_pool2d(F.pad(-left, (1, 1, 1, 1)), 3, 1)
+    for step in range(DEEPEST - 1):
+        left = left * (inside if step == 0 else -F.max_pool2d(F.pad(-left, (1, 1, 1, 1)), 3, 1))
         depth += left
     deep: np.ndarray = depth[0, 0].numpy()
     return deep
+
+
+def _seams(strokes: np.ndarray, depth: np.ndarray, painted: np.ndarray) -> np.ndarray:
+    """Pixels [H, W] of what is thin and lies between strokes: there the two colours are mixed, and nobody painted it."""
+    bordering = _around(~painted, 1)
+    labels, where = np.unique(strokes, return_inverse=True)
+    where = where.reshape(strokes.shape)
+    area = np.bincount(where.ravel())
+    deepest = np.zeros(len(labels))
+    np.maximum.at(deepest, where.ravel(), depth.ravel())
+    free = np.bincount(where.ravel(), (bordering & painted).ravel())
+    thin: np.ndarray = ((deepest < 2) & (free < 0.5 * area) & (labels >= 0))[where]
+    return thin
 
 
 def _spilt(
@@ -62,30 +83,41 @@ def _spilt(
     squares of depth. rgb is [3, H * W], the first three are as components() gives them.
     """
     labels, places, where = np.unique(pieces, return_index=True, return_inverse=True)
-    weights = np.bincount(where.ravel(), depth.ravel() ** 2)
+    weights, areas = np.bincount(where.ravel(), depth.ravel() ** 2), np.bincount(where.ravel())
     of_pieces = [
-        (float(weight), int(label), int(strokes.flat[place]), int(shapes.flat[place]), rgb[:, place])
-        for label, place, weight in zip(labels, places, weights, strict=True)
+        (float(weight), int(label), int(strokes.flat[place]), int(shapes.flat[place]), int(area), rgb[:, place])
+        for label, place, weight, area in zip(labels, places, weights, areas, strict=True)
         if label >= 0
     ]
     home: dict[int, int] = {}  # the shape in which each stroke has its greatest piece
-    owners: dict[int, list[np.ndarray]] = {}  # the colours of the strokes that are at home in each shape
-    for _, _, stroke, shape, colour in sorted(of_pieces, key=lambda piece: piece[:2], reverse=True):
+    owners: dict[int, list[tuple[int, np.ndarray]]] = {}  # area and colour of what is at home in each shape
+    for _, _, stroke, shape, area, colour in sorted(of_pieces, key=lambda piece: piece[:2], reverse=True):
         if home.setdefault(stroke, shape) == shape:
-            owners.setdefault(shape, []).append(colour)
+            owners.setdefault(shape, []).append((area, colour))
+
+    def driven_out(shape: int, area: int, colour: np.ndarray) -> bool:
+        others = owners.get(shape, ())
+        return sum(a for a, other in others if np.abs(colour - other).max() > ALIKE) >= RIVAL * area
+
     spilt = [
         (label, stroke)
-        for _, label, stroke, shape, colour in of_pieces
-        if home[stroke] != shape and any(np.abs(colour - other).max() > OTHER for other in owners.get(shape, ()))
+        for _, label, stroke, shape, area, colour in of_pieces
+        if home[stroke] != shape and shape in owners and driven_out(shape, area, colour)
     ]
     return [label for label, _ in spilt], [stroke for _, stroke in spilt]
 
 
-def components(member: np.ndarray) -> np.ndarray:
-    """The connected parts, by sides, of member [H, W] bool: [H, W], the same number from 0 on in each, -1 outside."""
+def components(member: np.ndarray, rgb: np.ndarray | None = None) -> np.ndarray:
+    """The connected parts, by sides, of member [H, W] bool: [H, W], the same number from 0 on in each, -1 outside.
+
+    rgb [3, H, W]: neighbours that differ by more than ALIKE are not connected.
+    """
     h, w = member.shape
     number = np.arange(h * w).reshape(h, w)
     across, down = member[:, 1:] & member[:, :-1], member[1:] & member[:-1]
+    if rgb is not None:
+        across = across & (np.abs(np.diff(rgb, axis=2)).max(0) <= ALIKE)
+        down = down & (np.abs(np.diff(rgb, axis=1)).max(0) <= ALIKE)
     one = np.concatenate((number[:, :-1][across], number[:-1][down]))
     other = np.concatenate((number[:, 1:][across], number[1:][down]))
     parent = number.ravel().copy()

@@ -88,7 +88,7 @@ def _zs(
     with torch.inference_mode(), model.steady():
         if reference is not None:
             return [numbers(network.encode(_planes(reference).to(model.device)))] * len(seeds)
-        imagined = [network.imagine(seed) for seed in seeds]
+        imagined = [network.imagine(seed, varied=not drawing.hinted) for seed in seeds]
         if drawing.hinted:
             hinted = network.encode(drawing.hints[:, :4].to(model.device)).cpu()
             imagined = [torch.lerp(hinted, z.cpu(), SEED_SHARE) for z in imagined]

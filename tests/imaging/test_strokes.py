@@ -58,6 +58,33 @@ def test_neither_a_seam_nor_the_rest_of_a_stroke_of_the_same_colour_is_a_rival()
     assert own(layer, ink).all()
 
 
+def test_a_brush_with_grain_is_one_stroke():
+    rows, columns = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    layer, ink = torch.zeros(1, 4, SIDE, SIDE), torch.zeros(1, 1, SIDE, SIDE)
+    ink[..., LINE] = 1
+    for x, radius, colour in ((26, 9, RED), (45, 4, BLUE)):
+        disc = (columns - x) ** 2 + (rows - 30) ** 2 <= radius**2
+        grain = 0.025 * torch.randn(3, int(disc.sum()), generator=torch.Generator().manual_seed(x))
+        layer[0, :3, disc] = torch.tensor(colour)[:, None] + grain
+        layer[0, 3, disc] = 1
+    kept = (own(layer, ink) * layer[:, 3:])[0, 0] > 0
+    assert not kept[20:40, 31:38].any() and kept[25:36, 20:29].all()
+
+
+def test_a_spill_goes_with_its_seam():
+    # A red spill that touches the blue: between them the colours are mixed, and that is no hint either.
+    ink, layer = torch.zeros(1, 1, SIDE, SIDE), torch.zeros(1, 4, SIDE, SIDE)
+    ink[..., LINE] = 1
+    for first, end, colour in ((12, 40, RED), (40, 41, (0.5, 0.15, 0.5)), (41, 55, BLUE)):
+        layer[0, :, 25:36, first:end] = torch.tensor((*colour, 1.0))[:, None, None]
+    kept = (own(layer, ink) * layer[:, 3:])[0, 0] > 0
+    assert kept[25:36, 12:29].all() and not kept[25:36, 31:41].any() and kept[25:36, 41:55].all()
+
+
+def test_a_dot_on_a_ground_drives_the_ground_out_of_nothing():
+    assert looked_at((20, 30, 28, RED), (45, 30, 1, BLUE))[30, 2:48].all()
+
+
 def test_no_hints_and_nothing_but_ink():
     assert own(torch.zeros(1, 4, 20, 30), torch.zeros(1, 1, 40, 60)).all()
     assert own(torch.ones(1, 4, 20, 30), torch.ones(1, 1, 40, 60)).all()
