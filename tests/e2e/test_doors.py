@@ -130,7 +130,12 @@ def last(result):
 
 
 # In the default run one job of each kind; each door starts a process of its own, which takes seconds.
-RARER = ("sketch by numbers", "generate towards another seed")
+RARER = (
+    "colorize with pix2pix",
+    "sketch below lines with hints and a reference",
+    "sketch by numbers",
+    "generate towards another seed",
+)
 EACH = [pytest.param(job, marks=pytest.mark.slow) if job in RARER else job for job in JOBS]
 
 
