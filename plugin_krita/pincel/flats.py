@@ -36,6 +36,7 @@ class Flats(place.Placing):
         pixels = Pixels(bytes(node.pixelData(*rect)), rect.width, rect.height, "BGRA", "u8")
         yield
         entries = yield from palette(bytes(thumbs.small(pixels, _SAMPLE).data))
+        yield
         numbers = yield from sort(pixels, entries)
         group = self._scratch.createGroupLayer(self.group)
         for number, entry in enumerate(entries):
@@ -57,6 +58,7 @@ def sort(pixels, entries):
     """A generator that returns the number of each pixel's colour among (red, green, blue) entries, one byte a pixel."""
     table = [0xFF000000 | r << 16 | g << 8 | b for r, g, b in entries]
     small = thumbs.small(pixels, _CELLS)
+    yield
     step = max(1, -(-max(pixels.width, pixels.height) // _CELLS))
     old, new = yield from specks(nearest(bytes(small.data), small.width, small.height, table), small.width)
     out, rows = bytearray(), max(1, _SORTED // pixels.width // step * step or step)

@@ -10,7 +10,7 @@ MOST = 24  # colours
 NEAR = 14.0  # CIELAB distance below which two colours are one
 SMALL = 0.003  # share of the picture below which a colour goes to its nearest
 _LEADERS = 60  # colours that are begun with
-_CHUNK = 100  # weighed at each step
+_CHUNK, _ROWS = 100, 10  # colours weighed, and compared with all others, at each step
 _COARSE = bytes(v & 0xF8 | 4 for v in range(256))
 _LIGHT = [v / 255 / 12.92 if v < 11 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in range(256)]
 _HUES = (
@@ -53,6 +53,23 @@ class _Bunch:
         (a, b, c), (x, y, z) = self.lab, other.lab
         return (a - x) ** 2 + (b - y) ** 2 + (c - z) ** 2
 
+    def added(self, other):
+        """What making both one adds to the squared distances of all pixels from their colour (Ward 1963)."""
+        return self.far(other) * self.weight * other.weight / (self.weight + other.weight)
+
+
+def _closest(bunches, distance):
+    """A generator that returns the two of them with the least distance."""
+    least, pair = float("inf"), None
+    for n, one in enumerate(bunches):
+        for other in bunches[n + 1 :]:
+            far = distance(one, other)
+            if far < least:
+                least, pair = far, (one, other)
+        if n % _ROWS == _ROWS - 1:
+            yield
+    return pair
+
 
 def palette(bgra):
     """A generator that returns one to MOST (red, green, blue) colours of a sample's bytes, that of the largest area first."""
@@ -79,14 +96,9 @@ def palette(bgra):
         bunches.sort(key=lambda bunch: bunch.weight)
         least = bunches[0]
         if least.weight >= SMALL * total:
-            pairs = ((a, b) for n, a in enumerate(bunches) for b in bunches[n + 1 :])
-            # Ward 1963: what adds least to the squared distances of all pixels from their colour.
-            cost = {(a, b): a.far(b) * a.weight * b.weight / (a.weight + b.weight) for a, b in pairs}
-            least, other = min(cost, key=cost.get)
-            if len(bunches) <= MOST:
-                least, other = min(cost, key=lambda pair: pair[0].far(pair[1]))
-                if least.far(other) >= NEAR**2:
-                    break
+            least, other = yield from _closest(bunches, _Bunch.far if len(bunches) <= MOST else _Bunch.added)
+            if len(bunches) <= MOST and least.far(other) >= NEAR**2:
+                break
         else:
             other = min(bunches[1:], key=least.far)
         bunches.remove(least)
