@@ -107,8 +107,10 @@ class Run:
                 options, pictures = self._work_arguments
                 self._work = Work(None, self.task.name, options, pictures, session=session)
                 self._work_arguments, self.state = None, WORKING
-            elif self.state == WORKING and self._work.step(0.0):
+            elif self.state == WORKING and self._work.done:  # a turn of its own, beside that which took the last bytes
                 self._worked()
+            elif self.state == WORKING:
+                self._work.step(0.0)
             elif self.state == PLACING and self._placing.step():
                 self.added, self.error = self._placing.added, self._placing.error
                 self.notices += self._placing.notices
