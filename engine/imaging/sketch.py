@@ -12,7 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imaging import colour
+from engine.imaging import colour, resize
+
+PAPER_SIDE = 64  # shortest side, in pixels, at which paper is told from what is drawn on it
+DARKEST = 0.3  # share of the brightest paper's brightness that paper in the shade still has
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
@@ -106,3 +109,20 @@ def strengthen(ink: Tensor, share: float = 0.02) -> Tensor:
     count = max(1, round(share * flat.shape[1]))
     darkest = flat.topk(count, 1).values[:, -1].view(-1, 1, 1, 1)
     return (ink / darkest.clamp_min(0.15)).clamp(0, 1)
+
+
+def paper(luma: Tensor) -> Tensor:
+    """How bright a drawing's paper is under each pixel of its luma [N, 1, H, W]: unevenly lit, as by a lamp, or of one tint.
+
+    Lines and what is narrower than an eighth of the picture are closed with what lies around them (Serra 1982), at a small
+    size where grain is gone. What is darker than DARKEST of the brightest tenth is no paper however large it is.
+    """
+    h, w = luma.shape[-2:]
+    finer = max(1.0, min(h, w) / PAPER_SIDE)
+    small = F.adaptive_avg_pool2d(luma, (max(1, round(h / finer)), max(1, round(w / finer))))
+    side = max(1, min(small.shape[-2:]) // 16)
+    wide = (2 * side + 1, 1, side)
+    closed = -F.max_pool2d(-F.max_pool2d(small, *wide), *wide)
+    closed = resize.bilinear(F.avg_pool2d(closed, *wide, count_include_pad=False), h, w)
+    bright = luma.flatten(1).float().kthvalue(max(1, round(0.9 * h * w)), dim=1).values.clamp_min(0.5).view(-1, 1, 1, 1)
+    return torch.minimum(torch.maximum(closed, DARKEST * bright), bright)

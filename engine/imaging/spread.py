@@ -53,11 +53,11 @@ def nearest(mask: Tensor, cost: Tensor, rounds: int = 2) -> tuple[Tensor, Tensor
 
 
 @torch.no_grad()
-def spread(hints: Tensor, sketch: Tensor, tolerance: float = 1e-4) -> Tensor:
+def spread(hints: Tensor, sketch: Tensor, tolerance: float = 1e-4, wide: Tensor | None = None) -> Tensor:
     """What each pixel may take from the hints: [N, 2C + 2, H, W]. Without hints all is 0.
 
     The values of the nearest hint (its own within a hint) and the mask; the values as diffused() gives them and, last, how
-    near the nearest hint is, in [0, 1].
+    near the nearest hint is, in [0, 1]. wide [N, C, H, W]: in the place of the diffused values.
 
     hints [N, C + 1, H, W]: values and, last, the mask (0..1; from a half on a pixel counts). sketch [N, 1, H, W]. The nearest
     hints are worked out at half size: a guide for a network that sees the lines themselves.
@@ -78,7 +78,14 @@ def spread(hints: Tensor, sketch: Tensor, tolerance: float = 1e-4) -> Tensor:
     small = torch.cat((taken * found, nearness * found), 1)
     small = F.interpolate(small, (h, w), mode="bilinear", align_corners=False)
     closest = torch.where(mask > 0, hints[:, :-1], small[:, :-1])
-    return torch.cat((closest, hints[:, -1:], diffused(hints, sketch, tolerance), small[:, -1:]), 1)
+    wide = diffused(hints, sketch, tolerance) if wide is None else wide
+    return torch.cat((closest, hints[:, -1:], wide, small[:, -1:]), 1)
+
+
+def grid(mask: Tensor, sketch: Tensor) -> diffusion.Grid:
+    """The paper [N, 1, H, W] over which hints flow from where mask [N, 1, H, W] is 1: ink hardly conducts."""
+    conducts = 1.0 / (1.0 + RESISTANCE * (1.0 - sketch).clamp(0, 1).square())
+    return diffusion.Grid(*diffusion.between(conducts), HOLD * mask + FADING)
 
 
 @torch.no_grad()
@@ -91,10 +98,10 @@ def diffused(hints: Tensor, sketch: Tensor, tolerance: float = 1e-4) -> Tensor:
     mask = (hints[:, -1:] >= 0.5).to(hints.dtype)
     if not bool(mask.any()):
         return torch.zeros_like(hints[:, :-1])
-    conducts = 1.0 / (1.0 + RESISTANCE * (1.0 - sketch).clamp(0, 1).square())
-    grid = diffusion.Grid(*diffusion.between(conducts), HOLD * mask + FADING)
     # The mask flows as well: with it the fading towards 0 is divided out, and nearer hints only count for more.
-    both = diffusion.solve(grid, HOLD * mask * torch.cat((hints[:, :-1], torch.ones_like(mask)), 1), tolerance)
+    both = diffusion.solve(
+        grid(mask, sketch), HOLD * mask * torch.cat((hints[:, :-1], torch.ones_like(mask)), 1), tolerance
+    )
     values = both[:, :-1] / both[:, -1:].clamp_min(1e-12)
     low = torch.where(mask > 0, hints[:, :-1], float("inf")).amin((2, 3), keepdim=True)
     high = torch.where(mask > 0, hints[:, :-1], -float("inf")).amax((2, 3), keepdim=True)

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIDE = 216  # shortest side, in pixels, at which strokes and shapes are looked at
-WALL = 0.5  # ink from here on parts shapes; it is thickened by a pixel, so that small gaps do not join them
-ALIKE = 0.15  # of 1: neighbours that differ by more in any channel belong to two strokes; a brush has grain
+from engine.imaging import shapes as shapes_of
+from engine.imaging.shapes import ALIKE, components
+
 DEEPEST = 12  # pixels from a stroke's border on which its middle begins
 RIVAL = (
     0.05  # of a piece's area that another stroke must have in a shape to drive it out; a dot on a ground is no rival
@@ -26,7 +26,7 @@ def own(layer: Tensor, ink: Tensor) -> Tensor:
 
     H, W is the size at which both are looked at; ink is brought to it.
     """
-    walls = F.max_pool2d(F.adaptive_max_pool2d(ink, layer.shape[-2:]), 3, 1, 1)[0, 0].numpy() > WALL
+    walls = shapes_of.walls(ink, layer.shape[-2:])
     rgb, painted = layer[0, :3].numpy(), layer[0, 3].numpy() >= 0.5
     strokes = components(painted, rgb)
     depth = _depth(strokes)
@@ -105,25 +105,3 @@ def _spilt(
         if home[stroke] != shape and shape in owners and driven_out(shape, area, colour)
     ]
     return [label for label, _ in spilt], [stroke for _, stroke in spilt]
-
-
-def components(member: np.ndarray, rgb: np.ndarray | None = None) -> np.ndarray:
-    """The connected parts, by sides, of member [H, W] bool: [H, W], the same number from 0 on in each, -1 outside.
-
-    rgb [3, H, W]: neighbours that differ by more than ALIKE are not connected.
-    """
-    h, w = member.shape
-    number = np.arange(h * w).reshape(h, w)
-    across, down = member[:, 1:] & member[:, :-1], member[1:] & member[:-1]
-    if rgb is not None:
-        across = across & (np.abs(np.diff(rgb, axis=2)).max(0) <= ALIKE)
-        down = down & (np.abs(np.diff(rgb, axis=1)).max(0) <= ALIKE)
-    one = np.concatenate((number[:, :-1][across], number[:-1][down]))
-    other = np.concatenate((number[:, 1:][across], number[1:][down]))
-    parent = number.ravel().copy()
-    while not np.array_equal(parent[one], parent[other]):
-        # Of two parts that touch, the root with the greater number takes the lesser; then all ways to roots are shortened.
-        np.minimum.at(parent, np.maximum(parent[one], parent[other]), np.minimum(parent[one], parent[other]))
-        while not np.array_equal(parent, parent[parent]):
-            parent = parent[parent]
-    return np.where(member, parent.reshape(h, w), -1)

@@ -17,8 +17,10 @@ from torch import Tensor
 from engine.client.options import SEED_MAX
 from engine.imaging import colour, flat, hsv, spread, strokes
 from engine.imaging import hints as hint_planes
+from engine.imaging.decided import decided
 from engine.imaging.lines import GUIDE_SIZE, ColourUpsampler
-from engine.imaging.sketch import strengthen
+from engine.imaging.shapes import SIDE, Shapes
+from engine.imaging.sketch import paper, strengthen
 from engine.imaging.tiling import pad_to
 from engine.store.cache import Model, ModelCache
 from engine.tasks import convert
@@ -26,6 +28,7 @@ from engine.tasks.base import Picture, Reporter, TaskResult
 from engine.tasks.working import bands, check_hints, computed, reduced, reduced_size
 
 SEED_SHARE = 0.3  # what a seed decides of Z where there are hints
+GRAIN = 0.1  # of a drawing's ink: what paper may at most have of it, and not be ink
 REFERENCE_SIZE = 256  # longest side, in pixels, at which a reference is read: its encoder sees fewer
 
 
@@ -120,16 +123,33 @@ class _Drawing:
         sizes = [(self.height, self.width), reduced_size(source, guide_size)]
         ink, self.guide = (_strong(luma) for luma in reduced(source, sizes, lambda rows: _luma_on_paper(source, rows)))
         self.lines = 1 - ink
-        self.hinted = hints is not None
+        self.shapes: Shapes | None = None  # where there are hints
         planes = torch.zeros(1, 4, self.height, self.width)
         if hints is not None:
             rgb = convert.encoded(hints.array, hints.linear).clamp(0, 1)
             layer = torch.cat((rgb, convert.unit(hints.array[..., -1:])), 1)
-            layer[:, 3:] *= self._own(layer, reduced_size(source, min(strokes.SIDE, guide_size)))
+            layer[:, 3:] *= self._own(layer, reduced_size(source, min(SIDE, guide_size)))
             rgb, mask = hint_planes.painted(layer, self.height, self.width)
             mask = (mask >= 0.5).float()
             planes = torch.cat((hsv.rgb_to_xyv(rgb.clamp(0, 1)) * mask, mask), 1)
-        self.hints = spread.spread(planes, self.lines)
+        self.hints = self._reached(planes)
+
+    def _reached(self, planes: Tensor) -> Tensor:
+        """Hint planes as spread.spread() gives them, but deciding between colours and filling the shapes that they lie in."""
+        mask = planes[:, 3:]
+        if not bool((mask > 0).any()):
+            return torch.zeros(1, 8, self.height, self.width)
+        self.shapes = Shapes(self.guide, mask)
+        wide = decided(planes, self.lines, self.shapes)
+        hints = spread.spread(planes, self.lines, wide=wide)
+        filled = F.interpolate(self.shapes.hinted, (self.height, self.width), mode="nearest-exact")
+        # What is nearest ends in straight borders: it counts only where no hint lies in the same shape.
+        closest = torch.where((filled > 0) & (mask == 0), wide, hints[:, :3])
+        return torch.cat((closest, hints[:, 3:7], torch.maximum(hints[:, 7:], filled)), 1)
+
+    @property
+    def hinted(self) -> bool:
+        return self.shapes is not None
 
     def _own(self, layer: Tensor, size: tuple[int, int]) -> Tensor:
         """Where the hints of a layer [1, 4, H, W] keep to their own shapes, looked at in `size`: [1, 1, H, W], 1 or 0."""
@@ -148,16 +168,16 @@ class _Drawing:
 
     def spread(self, colours: Tensor) -> ColourUpsampler:
         """The network's colours [1, 3, h, w] over the whole drawing; where no hint has placed them, one for each shape."""
-        if self.hinted:
-            return ColourUpsampler(colours, self.guide, *self.size)
-        return ColourUpsampler(flat.flattened(colours, self.guide), self.guide, *self.size, flat.REACH)
+        flattened = flat.flattened(colours, self.guide) if self.shapes is None else self.shapes.flattened(colours)
+        return ColourUpsampler(flattened, self.guide, *self.size, flat.REACH)
 
 
 def _strong(luma: Tensor) -> Tensor:
     """How dark the drawing of this luma [1, 1, h, w] is on its paper: 0 is paper of whatever tint, 1 the darkest lines."""
-    # Scans have grey paper: what is as bright as the brightest tenth is no ink.
-    paper = float(luma.flatten().float().kthvalue(max(1, round(0.9 * luma.numel()))).values)
-    return strengthen(1 - (luma / max(paper, 0.5)).clamp(0, 1))
+    ink = 1 - (luma / paper(luma)).clamp(0, 1)
+    # What most of the paper has is its grain; a clean drawing's is 0.
+    grain = min(GRAIN, 3 * float(ink.flatten().float().kthvalue(max(1, round(0.75 * ink.numel()))).values))
+    return strengthen((ink - grain).clamp_min(0) / (1 - grain))
 
 
 def _luma_on_paper(source: Picture, rows: np.ndarray) -> Tensor:

@@ -187,3 +187,16 @@ def test_a_reference_in_xyv_averages_to_grey_where_hues_oppose():
     opposed = torch.tensor([[1.0, 0, 0], [0, 1.0, 1.0]]).T.reshape(1, 3, 1, 2)
     mean = hsv.rgb_to_xyv(opposed).mean(3, keepdim=True)
     assert hsv.xyv_to_hsv(mean)[0, 1].item() < 1e-6
+
+
+@pytest.mark.parametrize("width", [200, 700])
+def test_paper_is_told_from_what_is_drawn_on_it(width):
+    light = torch.linspace(0.95, 0.6, width).expand(1, 1, 160, width)
+    drawn = light.clone()
+    drawn[..., 40:44, :] = 0.1  # a line
+    drawn[..., 90:, : width // 2] = 0.05  # black that is no paper, however large
+    found = sketch.paper(drawn)
+    assert 0.85 < float(found.max()) < 0.95  # the brightest tenth is all paper
+    assert float((found - light.clamp(max=float(found.max())))[..., :80, :].abs().max()) < 0.03
+    assert float(found[..., 120:, : width // 4].min()) >= 0.25
+    assert torch.equal(sketch.paper(torch.ones(1, 1, 5, 9)), torch.ones(1, 1, 5, 9))

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from engine.api import Engine
-from engine.imaging.strokes import components, own
+from engine.imaging.shapes import components
+from engine.imaging.strokes import own
 
 RED, BLUE = (0.9, 0.1, 0.1), (0.1, 0.2, 0.9)
 SIDE, LINE = 60, 30  # pixels; the column of the line between two shapes
