@@ -88,7 +88,8 @@ def test_large_frames_in_small_steps(router, dealer, monkeypatch):
     dealer.send([b"head", large])
     assert dealer.waiting >= len(large) - (1 << 20)  # send() only queues
     address, head, came = arrives(router, dealer)
-    assert (head, came == large, dealer.waiting) == (b"head", True, 0)
+    assert (head, came == large) == (b"head", True)
+    pump(dealer, lambda: not dealer.waiting)  # on a busy machine the router has asked for a sign of life meanwhile
     router.send_multipart([address, came, b"tail"])
     assert dealer.recv(0.0) is None  # it does not wait for the rest
     got = []
