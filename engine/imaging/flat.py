@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.imaging import diffusion
+from engine.imaging.shapes import seen_at, thickened
 
-SIDE = 216  # shortest side, in pixels, of flat colours: lines are thickened by one of them on either side
 REACH = 2.5  # so many of them around ink may still be mixed with what lies behind it (ColourUpsampler's reach)
 # How much worse thick ink conducts than paper, and how firmly a pixel holds to its own colour: flat over some 300 pixels.
 RESISTANCE, HOLD = 1e5, 1e-5
@@ -21,13 +21,12 @@ STRONGEST = 1.6  # how far the shapes' colours are at most taken apart again
 
 @torch.no_grad()
 def flattened(colours: Tensor, ink: Tensor) -> Tensor:
-    """RGB [N, 3, h, w] in [0, 1] -> flat in each shape of ink [N, 1, H, W] (1 = black), its shorter side SIDE or that of ink.
+    """RGB [N, 3, h, w] in [0, 1] -> flat in each shape of ink [N, 1, H, W] (1 = black), at the size of seen_at().
 
     Means are nearer to one another than what they are made of: the flat colours are as varied over the picture as those given.
     """
-    finer = max(1.0, min(ink.shape[-2:]) / SIDE)
-    size = [max(1, round(side / finer)) for side in ink.shape[-2:]]
-    lines = F.max_pool2d(F.adaptive_max_pool2d(ink, size), 3, 1, 1)
+    size = seen_at(ink)
+    lines = thickened(ink, size)
     # Copies, no sums: those of "bilinear" end in another last bit by another number of threads, and the solver enlarges that.
     clouds = F.interpolate(colours, size, mode="nearest-exact")
     conducts = 1.0 / (1.0 + RESISTANCE * lines**4)  # a grey wash is no line

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from engine.imaging import resize
 
-SIDE = 216  # shortest side, in pixels, at which shapes are looked at
+SIDE = 216  # shortest side, in pixels, at which shapes and strokes are looked at
 WALL = 0.5  # ink from here on parts shapes; it is thickened by a pixel, so that small gaps do not join them
-
 ALIKE = 0.15  # of 1: neighbours that differ by more in any channel belong to two strokes; a brush has grain
 
 
@@ -22,9 +21,8 @@ class Shapes:
     """
 
     def __init__(self, ink: Tensor, mask: Tensor) -> None:
-        finer = max(1.0, min(ink.shape[-2:]) / SIDE)
-        self.size = [max(1, round(side / finer)) for side in ink.shape[-2:]]
-        self.number = components(~walls(ink, self.size))
+        self.size = seen_at(ink)
+        self.number = components(thickened(ink, self.size)[0, 0].numpy() <= WALL)
         self.hinted = self._with(mask)
 
     def _with(self, mask: Tensor) -> Tensor:
@@ -49,10 +47,15 @@ class Shapes:
         return wide
 
 
-def walls(ink: Tensor, size: list[int] | torch.Size) -> np.ndarray:
-    """What parts shapes, [h, w] bool, of ink [1, 1, H, W] brought to a size."""
-    thick: np.ndarray = F.max_pool2d(F.adaptive_max_pool2d(ink, size), 3, 1, 1)[0, 0].numpy() > WALL
-    return thick
+def seen_at(ink: Tensor) -> list[int]:
+    """The height and width at which the shapes of ink [N, 1, H, W] are looked at."""
+    finer = max(1.0, min(ink.shape[-2:]) / SIDE)
+    return [max(1, round(side / finer)) for side in ink.shape[-2:]]
+
+
+def thickened(ink: Tensor, size: list[int] | torch.Size) -> Tensor:
+    """Ink [N, 1, H, W] brought to a size, its lines a pixel thicker on either side."""
+    return F.max_pool2d(F.adaptive_max_pool2d(ink, size), 3, 1, 1)
 
 
 def components(member: np.ndarray, rgb: np.ndarray | None = None) -> np.ndarray:

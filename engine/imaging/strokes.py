@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imaging import shapes as shapes_of
-from engine.imaging.shapes import ALIKE, components
+from engine.imaging.shapes import ALIKE, WALL, components, thickened
 
 DEEPEST = 12  # pixels from a stroke's border on which its middle begins
 RIVAL = (
@@ -26,7 +25,7 @@ def own(layer: Tensor, ink: Tensor) -> Tensor:
 
     H, W is the size at which both are looked at; ink is brought to it.
     """
-    walls = shapes_of.walls(ink, layer.shape[-2:])
+    walls = thickened(ink, layer.shape[-2:])[0, 0].numpy() > WALL
     rgb, painted = layer[0, :3].numpy(), layer[0, 3].numpy() >= 0.5
     strokes = components(painted, rgb)
     depth = _depth(strokes)
