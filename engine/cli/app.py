@@ -96,5 +96,8 @@ def _dispatched(arguments: list[str]) -> int:
             print(sentence, file=sys.stderr)
             return OptionError.exit_status
         sentence += "" if sentence.endswith((".", "?")) else "."
-        raise OptionError(sentence, f"See `{command} --help` for the options and their ranges.") from None
+        remedy = f"See `{command} --help` for the options and their ranges."
+        if command == "pincel":
+            remedy = "A command comes first, then its options: `pincel --help` lists the commands."
+        raise OptionError(sentence, remedy) from None
     return status if isinstance(status, int) else 0

@@ -7,10 +7,9 @@ moderate size and enlarged smoothly; applied to the full-size luma they give chr
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imaging import resize
+from engine.imaging import resize, windows
 
 # The guide's shortest side, in pixels: several times a network's working size, so that its edges are finer than the chroma.
 GUIDE_SIZE = 384
@@ -30,12 +29,12 @@ class ChromaUpsampler:
         wanted = resize.bicubic(chroma, guide_height, guide_width)
         # The window spans about three of the network's own pixels: what it cannot place better than that is snapped to edges.
         radius = max(2, round(1.5 * guide_height / chroma.shape[-2]))
-        mean_y, mean_uv = _box(guide, radius), _box(wanted, radius)
-        covariance = _box(guide * wanted, radius) - mean_y * mean_uv
-        variance = _box(guide * guide, radius) - mean_y * mean_y
+        mean_y, mean_uv = windows.mean(guide, radius), windows.mean(wanted, radius)
+        covariance = windows.mean(guide * wanted, radius) - mean_y * mean_uv
+        variance = windows.mean(guide * guide, radius) - mean_y * mean_y
         slope = covariance / (variance.clamp_min(0) + EPSILON)
         offset = mean_uv - slope * mean_y
-        slope, offset = _box(slope, radius), _box(offset, radius)
+        slope, offset = windows.mean(slope, radius), windows.mean(offset, radius)
         # The windows' means soften small coloured things: what is missing at the network's own size is added again.
         missing = chroma - resize.bicubic(slope * guide + offset, *chroma.shape[-2:])
         offset = offset + resize.bicubic(missing, guide_height, guide_width)
@@ -48,10 +47,3 @@ class ChromaUpsampler:
         part = self._coefficients[..., first : first + down.shape[1], :]
         slope, offset = (down.to(part) @ part).split(2, 1)
         return torch.addcmul(offset, slope, luma)
-
-
-def _box(x: Tensor, radius: int) -> Tensor:
-    """Mean over a (2 * radius + 1) square window, its part inside the picture; one direction after the other."""
-    side = 2 * radius + 1
-    columns = F.avg_pool2d(x, (side, 1), 1, (radius, 0), count_include_pad=False)
-    return F.avg_pool2d(columns, (1, side), 1, (0, radius), count_include_pad=False)

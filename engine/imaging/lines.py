@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imaging import resize
+from engine.imaging import resize, windows
 from engine.imaging.spread import INK_COST, nearest
 
 GUIDE_SIZE = 640  # the guide's shortest side, in pixels
@@ -30,10 +30,10 @@ class ColourUpsampler:
         wide = resize.bilinear(colours, *guide)
         around = max(1, round(reach * guide[0] / colours.shape[-2]))
         paper = 1 - ink
-        clear = -F.max_pool2d(ink, 2 * around + 1, 1, around) + 1
+        clear = 1 - windows.highest(ink, around)
         # In places narrower than that, what lies farthest from ink counts, so that small shapes keep their colour.
-        openness = F.avg_pool2d(paper, 2 * around + 1, 1, around, count_include_pad=False)
-        best = (openness >= F.max_pool2d(openness, 2 * around + 1, 1, around) - 0.01) & (paper > 0.7)
+        openness = windows.mean(paper, around)
+        best = (openness >= windows.highest(openness, around) - 0.01) & (paper > 0.7)
         known = (clear > 0.7) | best
         if bool(known.any()):  # else there is nothing but ink
             index, _ = nearest(known[:, 0], (1 + INK_COST * ink)[:, 0], rounds=1)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imaging import resize
+from engine.imaging import resize, windows
 
 SIDE = 216  # shortest side, in pixels, at which shapes and strokes are looked at
 WALL = 0.5  # ink from here on parts shapes; it is thickened by a pixel, so that small gaps do not join them
@@ -55,7 +55,7 @@ def seen_at(ink: Tensor) -> list[int]:
 
 def thickened(ink: Tensor, size: list[int] | torch.Size) -> Tensor:
     """Ink [N, 1, H, W] brought to a size, its lines a pixel thicker on either side."""
-    return F.max_pool2d(F.adaptive_max_pool2d(ink, size), 3, 1, 1)
+    return windows.highest(F.adaptive_max_pool2d(ink, size), 1)
 
 
 def components(member: np.ndarray, rgb: np.ndarray | None = None) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imaging import colour, resize
+from engine.imaging import colour, resize, windows
 
 PAPER_SIDE = 64  # shortest side, in pixels, at which paper is told from what is drawn on it
 DARKEST = 0.3  # share of the brightest paper's brightness that paper in the shade still has
@@ -121,8 +121,7 @@ def paper(luma: Tensor) -> Tensor:
     finer = max(1.0, min(h, w) / PAPER_SIDE)
     small = F.adaptive_avg_pool2d(luma, (max(1, round(h / finer)), max(1, round(w / finer))))
     side = max(1, min(small.shape[-2:]) // 16)
-    wide = (2 * side + 1, 1, side)
-    closed = -F.max_pool2d(-F.max_pool2d(small, *wide), *wide)
-    closed = resize.bilinear(F.avg_pool2d(closed, *wide, count_include_pad=False), h, w)
+    closed = windows.mean(windows.lowest(windows.highest(small, side), side), side)
+    closed = resize.bilinear(closed, h, w)
     bright = luma.flatten(1).float().kthvalue(max(1, round(0.9 * h * w)), dim=1).values.clamp_min(0.5).view(-1, 1, 1, 1)
     return torch.minimum(torch.maximum(closed, DARKEST * bright), bright)

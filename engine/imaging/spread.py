@@ -5,6 +5,7 @@ Pure functions on tensors [N, C, H, W]; a sketch is 1 on paper and 0 in ink.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,30 +27,37 @@ def nearest(mask: Tensor, cost: Tensor, rounds: int = 2) -> tuple[Tensor, Tensor
     neighbours before it, `rounds` times over: exact for convex ways, near enough for winding ones.
     """
     n, h, w = mask.shape
-    index = torch.arange(h * w, device=mask.device).view(1, h, w).expand(n, h, w).clone()
-    distance = torch.where(mask, 0.0, float("inf")).to(cost.dtype)
-    for _ in range(rounds):
-        for turned in (False, True):
-            d, i, c = (t.transpose(1, 2) if turned else t for t in (distance, index, cost))
-            d, i, c = d.contiguous(), i.contiguous(), c.contiguous()
-            rows = d.shape[1]
-            for order in (range(1, rows), range(rows - 2, -1, -1)):
-                back = -1 if order.step == 1 else 1
-                for row in order:
-                    step = c[:, row]
-                    before, label = d[:, row + back], i[:, row + back]
-                    straight = before + step
-                    slanted = F.pad(before, (1, 1), value=float("inf"))
-                    left, right = slanted[:, :-2] + 1.41 * step, slanted[:, 2:] + 1.41 * step
-                    labels = F.pad(label, (1, 1))
-                    best = d[:, row]
-                    for candidate, from_label in ((straight, label), (left, labels[:, :-2]), (right, labels[:, 2:])):
-                        better = candidate < best
-                        best = torch.minimum(candidate, best)
-                        i[:, row] = torch.where(better, from_label, i[:, row])
-                    d[:, row] = best
-            distance, index = (t.transpose(1, 2) if turned else t for t in (d, i))
-    return index, distance
+    # Rows first, so that a row of all pictures lies in one piece; NumPy, as these are thousands of small steps.
+    distance = np.where(mask.cpu().numpy(), 0.0, np.inf).astype(cost.cpu().numpy().dtype).transpose(1, 0, 2)
+    index = np.broadcast_to(np.arange(h * w).reshape(h, 1, w), (h, n, w))
+    fields = [distance, index, cost.cpu().numpy().transpose(1, 0, 2)]
+    for _ in range(2 * rounds):
+        fields = [np.array(field, order="C") for field in fields]
+        _sweep(*fields)
+        fields = [field.transpose(2, 1, 0) for field in fields]
+    way, label = (torch.from_numpy(np.ascontiguousarray(field.transpose(1, 0, 2))) for field in fields[:2])
+    return label.to(mask.device), way.to(mask.device)
+
+
+def _sweep(distance: np.ndarray, index: np.ndarray, cost: np.ndarray) -> None:
+    """Every row [N, W] of [H, N, W] looks at the three neighbours in the row before it, downwards and then upwards."""
+    rows = len(distance)
+    way, better = np.empty_like(distance[0]), np.empty_like(distance[0], bool)
+    aside = slice(1, None), slice(None, -1)
+    for order in (range(1, rows), range(rows - 2, -1, -1)):
+        for row in order:
+            before = row - order.step
+            slanted = 1.41 * cost[row]
+            for here, there, step in (
+                (slice(None), slice(None), cost[row]),
+                (*aside, slanted),
+                (*aside[::-1], slanted),
+            ):
+                to, label, found = distance[row, :, here], way[:, here], better[:, here]
+                np.add(distance[before, :, there], step[:, here], out=label)
+                np.less(label, to, out=found)
+                np.copyto(to, label, where=found)
+                np.copyto(index[row, :, here], index[before, :, there], where=found)
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.imaging import windows
 from engine.imaging.shapes import ALIKE, WALL, components, thickened
 
 DEEPEST = 12  # pixels from a stroke's border on which its middle begins
@@ -42,7 +43,7 @@ def own(layer: Tensor, ink: Tensor) -> Tensor:
 
 def _around(member: np.ndarray, pixels: int) -> np.ndarray:
     """member [H, W] bool and all that lies up to so many pixels beside it."""
-    wide = F.max_pool2d(torch.from_numpy(member)[None, None].float(), 2 * pixels + 1, 1, pixels)
+    wide = windows.highest(torch.from_numpy(member)[None, None].float(), pixels)
     found: np.ndarray = wide[0, 0].numpy() > 0
     return found
 
@@ -50,11 +51,11 @@ def _around(member: np.ndarray, pixels: int) -> np.ndarray:
 def _depth(strokes: np.ndarray) -> np.ndarray:
     """How far in pixels, up to DEEPEST, each pixel [H, W] lies inside its stroke: 1 on the border, 0 where there is none."""
     label = F.pad(torch.from_numpy(strokes)[None, None].double(), (1, 1, 1, 1), value=-1)
-    inside = (F.max_pool2d(label, 3, 1) == -F.max_pool2d(-label, 3, 1)).float()
+    inside = (windows.highest(label, 1) == windows.lowest(label, 1)).float()[..., 1:-1, 1:-1]
     left = torch.from_numpy(strokes >= 0)[None, None].float()
     depth = left.clone()
     for step in range(DEEPEST - 1):
-        left = left * (inside if step == 0 else -F.max_pool2d(F.pad(-left, (1, 1, 1, 1)), 3, 1))
+        left = left * (inside if step == 0 else windows.lowest(F.pad(left, (1, 1, 1, 1)), 1)[..., 1:-1, 1:-1])
         depth += left
     deep: np.ndarray = depth[0, 0].numpy()
     return deep

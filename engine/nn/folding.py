@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from engine.nn.branched import Branched
 
@@ -20,8 +20,18 @@ def folded(network: nn.Module) -> nn.Module:
                 setattr(module, name, child.merged())
         for layer_name, norm_name in getattr(module, "FOLDS", ()):
             layer, norm = getattr(module, layer_name), getattr(module, norm_name)
-            if isinstance(norm, nn.BatchNorm2d):
-                transposed = isinstance(layer, nn.ConvTranspose2d)
-                setattr(module, layer_name, fuse_conv_bn_eval(layer, norm, transpose=transposed))
+            mean, variance = getattr(norm, "running_mean", None), getattr(norm, "running_var", None)
+            if isinstance(norm, nn.BatchNorm2d) and mean is not None and variance is not None:
+                # In place of fuse_conv_bn_eval, which copies the layer first.
+                layer.weight, layer.bias = fuse_conv_bn_weights(
+                    layer.weight,
+                    layer.bias,
+                    mean,
+                    variance,
+                    norm.eps,
+                    norm.weight,
+                    norm.bias,
+                    transpose=isinstance(layer, nn.ConvTranspose2d),
+                )
                 setattr(module, norm_name, nn.Identity())
     return network

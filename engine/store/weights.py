@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from engine import disk
 from engine.client import errors
@@ -46,7 +48,7 @@ def load(path: Path) -> tuple[Header, nn.Module]:
     if header.task != module.CARD.task:
         raise errors.WeightsMetadata(f"{path.name}: it says that {header.generator} does {header.task!r}.")
     try:
-        with torch.device("meta"):  # shapes without memory: a lying config costs nothing
+        with torch.device("meta"), _Unfilled():  # shapes without memory: a lying config costs nothing
             expected = {k: tuple(v.shape) for k, v in module.Generator(**header.config).state_dict().items()}
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError, IndexError, KeyError) as error:
         raise errors.WeightsMetadata(f"{path.name}: its config does not fit {header.generator}: {error}.") from error
@@ -60,11 +62,22 @@ def load(path: Path) -> tuple[Header, nn.Module]:
         raise errors.WeightsTruncated(f"{path.name} cannot be read: {error}.") from error
     state = rounded.unpacked(state)  # before it is looked at: a scale may be too large for its numbers
     for key, tensor in state.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        # What is no number makes the sum none; a sum may also be too large, so only then each number is looked at.
+        if tensor.is_floating_point() and not (tensor.sum().isfinite() or torch.isfinite(tensor).all()):
             raise errors.WeightsNotFinite(f"{path.name} holds values that are not numbers (in {key}).")
-    network = module.Generator(**header.config)
+    with _Unfilled():
+        network = module.Generator(**header.config)
     network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     return header, network.eval()
+
+
+class _Unfilled(TorchFunctionMode):
+    """Inside, torch.nn.init leaves tensors as they are: random numbers that a file's would replace take most of the time."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
 
 
 def _difference(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> str:

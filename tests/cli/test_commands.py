@@ -97,6 +97,7 @@ def test_status_and_stop_without_an_engine(capsys):
         (["colorize", "--seed", "x", "a.png"], "--seed", "pincel colorize"),
         (["colorize", "--nope", "a.png"], "--nope", "pincel colorize"),
         (["colorise", "a.png"], "'colorise'", "pincel"),
+        (["-q", "colorize", "a.png"], "-q", "pincel"),
         (["models", "show"], "NAME", "pincel models show"),
         (["train", "--nope"], "--nope", "pincel train"),
     ],
@@ -104,7 +105,7 @@ def test_status_and_stop_without_an_engine(capsys):
 def test_a_mistyped_command_has_a_code_and_a_remedy(capsys, arguments, word, command):
     assert pincel(*arguments) == 2
     sentence, remedy = capsys.readouterr().err.splitlines()
-    assert word in sentence and sentence.endswith("(option.invalid)") and f"See `{command} --help`" in remedy
+    assert word in sentence and sentence.endswith("(option.invalid)") and f"`{command} --help`" in remedy
 
 
 @pytest.mark.parametrize("arguments", [[], ["models"], ["colorize"]])
