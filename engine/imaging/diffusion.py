@@ -81,8 +81,8 @@ def _cycle(grids: list[Grid], b: Tensor, level: int = 0) -> Tensor:
 class Parts:
     """The mean error of each part that walls cut off from the others, which no coarser grid shows (Nicolaides 1987).
 
-    number [N, H, W]: the same whole number in all pixels of a part, below 0 in those of none, in which numbers may come again in
-    another sample. Called with what is left of b [N, C, H, W] it gives what to add to each part, [N, C, H, W].
+    number [N, H, W]: the same whole number in all pixels of a part, below 0 in those of none; each sample has parts of its own.
+    Called with what is left of b [N, C, H, W] it gives what to add to each part, [N, C, H, W].
     """
 
     def __init__(self, grid: Grid, number: np.ndarray) -> None:
