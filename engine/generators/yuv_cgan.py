@@ -112,7 +112,8 @@ class Generator(UNet):
         views = (1.0,) if self.training else self.views
         made = averaged(lambda *seen: self.forward_with_levels(*seen)[0], inputs, views, self.multiple)
         # Saturation makes up for doubt. About an artist's colour there is none: near hints it stays as the network gives it.
-        near = F.avg_pool2d(F.max_pool2d(hints[:, 2:], 17, 1, 8), 17, 1, 8, count_include_pad=False)
+        near = F.max_pool2d(F.max_pool2d(hints[:, 2:], (17, 1), 1, (8, 0)), (1, 17), 1, (0, 8))
+        near = F.avg_pool2d(near, 17, 1, 8, count_include_pad=False)
         return (made * (self.saturation + (1.0 - self.saturation) * near)).clamp(-1.0, 1.0)
 
     def forward_with_levels(self, y: Tensor, noise: Tensor, hints: Tensor) -> tuple[Tensor, list[Tensor]]:

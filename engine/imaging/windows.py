@@ -30,6 +30,24 @@ def lowest(x: Tensor, radius: int) -> Tensor:
 
 def mean(x: Tensor, radius: int) -> Tensor:
     """The mean [N, C, H, W] over the (2 * radius + 1) square around each pixel, its part inside the picture."""
-    side = 2 * radius + 1
-    columns = F.avg_pool2d(x, (side, 1), 1, (radius, 0), count_include_pad=False)
-    return F.avg_pool2d(columns, (1, side), 1, (0, radius), count_include_pad=False)
+    for dim in (2, 3):
+        length = x.shape[dim]
+        at = torch.arange(length)
+        count = (at + radius).clamp(max=length - 1) - (at - radius).clamp(min=0) + 1
+        x = _sums(x, radius, dim) / count.to(x).view(-1, *[1] * (3 - dim))
+    return x
+
+
+def _sums(x: Tensor, radius: int, dim: int) -> Tensor:
+    """The sum over the 2 * radius + 1 pixels around each along a dimension, made of sums of 1, 2, 4 and so on of them."""
+    side, length = 2 * radius + 1, x.shape[dim]
+    some = F.pad(x, (radius, radius) if dim == 3 else (0, 0, radius, radius))
+    found, done, many = torch.zeros_like(x), 0, 1
+    while done < side:
+        if side & many:
+            found = found + some.narrow(dim, done, length)
+            done += many
+        if done < side:
+            some = some.narrow(dim, 0, some.shape[dim] - many) + some.narrow(dim, many, some.shape[dim] - many)
+            many *= 2
+    return found
