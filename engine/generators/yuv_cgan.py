@@ -6,8 +6,7 @@ convolutions, dropout in the first up blocks). Where `CONFIG`, the compact flags
 configuration only:
 
 * three more input planes, the hints (U, V, mask): the thesis has none (both networks here take them);
-* bilinear upsampling and a 3x3 convolution instead of transposed convolutions (no checkerboards), and the input joined
-  again at full size before the last convolution;
+* bilinear upsampling and 3x3 convolutions, not transposed ones (no checkerboards); the input joins the last one again;
 * residual blocks in the deeper levels, and a global context (mean of the deepest level through a small dense network,
   as in Iizuka 2016), which let a small network see what the picture shows;
 * the noise enters once more at the deepest level, as block means of unit variance, so that a seed can change the
