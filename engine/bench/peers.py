@@ -92,9 +92,9 @@ def _portable(network: torch.nn.Module, inputs: list[Tensor]) -> Iterator[None]:
             matrices[size, wanted] = original(unit, size=(wanted, size), mode="bicubic", antialias=True)[0, 0]
         return matrices[size, wanted]
 
-    def interpolate(x: Tensor, **how: Any) -> Tensor:
+    def interpolate(x: Tensor, *size: Any, **how: Any) -> Tensor:
         if how.get("mode") != "bicubic" or not how.get("antialias"):
-            return original(x, **how)
+            return original(x, *size, **how)
         height, width = (int(side) for side in x.shape[-2:])
         down, right = (matrix(side, round(side * how["scale_factor"])) for side in (height, width))
         return down @ x @ right.T
