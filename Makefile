@@ -79,7 +79,7 @@ slow: $(VENV)/slow.stamp
 editors: $(VENV)/dev.stamp
 	@$(PYTEST) -m editor -rs
 
-# docs/performance.md's figures, plots and tables, measured on this machine: about an hour, and nothing else should run.
+# docs/performance.md's figures, plots and tables, measured on this machine: ten minutes, and nothing else should run.
 performance: $(VENV)/dev.stamp
 	@$(BIN)/python -m engine bench --large --json docs/performance.json --plots docs/pictures
 	@$(BIN)/python -m tests.house.pages

@@ -96,7 +96,7 @@ def _phases(measures: Mapping[str, Measure], axes: Any) -> None:
 def _peers(measures: Mapping[str, Measure], axes: Any) -> None:
     """Our networks in each runtime: times as fast as torch without our doing."""
     found = [(n, m.value) for n, m in measures.items() if n.startswith("peers/") and "times as fast" in n]
-    labels = [" ".join((n.split("/")[1], n.split("/")[3].split(",")[0])) for n, _ in found]
+    labels = [" ".join((n.split("/")[2], n.split("/")[3].split(",")[0])) for n, _ in found]
     axes.barh(range(len(found)), [value for _, value in found], color=COLOURS[2])
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set(yticks=range(len(found)), yticklabels=labels, xlabel="times as fast as torch without our doing")
