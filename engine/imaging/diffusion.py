@@ -90,8 +90,8 @@ class Parts:
         _, where = np.unique(np.where(number < 0, -1, number + samples * (number.max() + 1)), return_inverse=True)
         self._where, self._member = where.ravel(), torch.from_numpy(number >= 0)[:, None]
         edge = [torch.from_numpy(np.diff(number, axis=axis) != 0)[:, None] for axis in (2, 1)]
-        leaving = Grid(grid.across * edge[0], grid.down * edge[1], grid.data).diagonal
-        self._firm = self._sums(leaving)
+        # How firmly a part as a whole is held: by its data, and by all that it conducts to the outside.
+        self._firm = self._sums(Grid(grid.across * edge[0], grid.down * edge[1], grid.data).diagonal)
 
     def _sums(self, plane: Tensor) -> np.ndarray:
         """The sum of a plane [N, 1, H, W] over each part: one after the other, the same by any number of threads."""

@@ -1,6 +1,6 @@
 """Maxima and means over square windows (Serra 1982 calls the maxima dilations), one direction after the other.
 
-torch's own pooling looks at every pixel of a window, which takes some hundred times as long for the wide ones.
+torch's own pooling looks at every pixel of a window, which takes tens of times as long for the wide ones.
 """
 
 from __future__ import annotations
