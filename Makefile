@@ -1,4 +1,4 @@
-# make run     an old photograph in colour and another four times larger, in ./results
+# make run     three photographs in colour and parts of two four times larger, in ./results
 # make test    the whole default test suite (offline, under two minutes on two cores)
 # make check   formatting, lint, types and the house rules
 # make wheel   the installable wheel, in ./dist

@@ -47,7 +47,9 @@ def photograph(name: str) -> Image.Image:
 
 def black_and_white(name: str) -> Image.Image:
     """The photograph without its colours (Rec. 601 luma), 8-bit grey."""
-    return photograph(name).convert("L")
+    grey = photograph(name).convert("L")
+    grey.info.pop("icc_profile", None)  # it describes colours
+    return grey
 
 
 def part(name: str, box: tuple[int, int, int, int]) -> Image.Image:

@@ -28,7 +28,7 @@ def verdict(measure: Measure) -> str:
     """The limit and whether it is kept."""
     if measure.limit is None:
         return ""
-    return f"{'within' if measure.within else 'above'} {number(measure.limit)}"
+    return f"{'within' if measure.within else 'missed:'} {number(measure.limit)}"
 
 
 def machine(about: Mapping[str, Any]) -> str:

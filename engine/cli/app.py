@@ -85,6 +85,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _dispatched(arguments: list[str]) -> int:
     """Run the command that the arguments name; its exit status. What they say wrongly is an OptionError."""
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     try:
         status = app(arguments, prog_name="pincel", standalone_mode=False)
     except typer.Abort:
@@ -97,7 +99,7 @@ def _dispatched(arguments: list[str]) -> int:
             return OptionError.exit_status
         sentence += "" if sentence.endswith((".", "?")) else "."
         remedy = f"See `{command} --help` for the options and their ranges."
-        if command == "pincel":
+        if error.ctx and command == "pincel":
             remedy = "A command comes first, then its options: `pincel --help` lists the commands."
         raise OptionError(sentence, remedy) from None
     return status if isinstance(status, int) else 0

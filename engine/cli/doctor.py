@@ -143,10 +143,12 @@ def _torch(problems: list[str]) -> dict[str, Any]:
     except Exception as error:
         problems.append(f"PyTorch cannot be imported: {error}")
         return {"error": str(error)}
+    from engine.store.cache import quick_type
+
     found: dict[str, Any] = {
         "version": torch.__version__,
         "threads": torch.get_num_threads(),
-        "bf16 on the processor": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) if _has_mkldnn(torch) else False,
+        "bf16 on the processor": quick_type(torch.device("cpu")) is torch.bfloat16,
         "mps": bool(torch.backends.mps.is_available()),
         "cuda": [],
     }
@@ -157,10 +159,6 @@ def _torch(problems: list[str]) -> dict[str, Any]:
             bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
             found["cuda"].append(f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, {bf16}")
     return found
-
-
-def _has_mkldnn(torch: Any) -> bool:
-    return bool(torch.backends.mkldnn.is_available()) and hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
 
 
 def _folders(problems: list[str]) -> dict[str, str]:

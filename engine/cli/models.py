@@ -42,6 +42,8 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = F
     from engine.store import models
 
     known = models.files()
+    if name not in known:  # a generator's name says enough where it has one file
+        name = next((n for n in known if [n] == [k for k in known if k.startswith(f"{name}.")]), name)
     if name not in known:
         listed = ", ".join(sorted(known)) or "none"
         raise GeneratorUnknown(f"There are no weights called {name!r}; there are: {listed}.", known=sorted(known))

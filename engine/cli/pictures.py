@@ -33,7 +33,7 @@ class Where(str, enum.Enum):
 def add_to(app: typer.Typer) -> None:
     """Add a command for every task."""
     for task in TASKS.values():
-        app.command(task.name, help=task.help, no_args_is_help=True)(_command(task))
+        app.command(task.name, help=task.help, no_args_is_help=task.source)(_command(task))
 
 
 def _command(task: Task) -> Callable[..., None]:
@@ -117,6 +117,8 @@ def _numbers(option: Option, text: str) -> list[float]:
             reason = f"{where or repr(text[:80])} is no list of numbers"
         remedy = f"Give {option.expects()}, with commas between them, or @ and the name of a JSON file."
         raise OptionError(f"{option.name}: {reason}.", remedy, option=option.name) from None
+    if isinstance(found, list) and len(found) == 1 and isinstance(found[0], list):
+        return found[0]  # as --json gives them for one variant
     return found if isinstance(found, list) else [found]
 
 

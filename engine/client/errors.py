@@ -273,7 +273,7 @@ class ProtocolMismatch(EngineError):
 
 class MessageMalformed(EngineError):
     code = "engine.malformed"
-    remedy = "Update the plug-in or script that sent the message; PROTOCOL.md describes the form."
+    remedy = "Update the plug-in or script that sent the message; engine/client/PROTOCOL.md describes the form."
 
 
 class MessageTooLarge(EngineError):
@@ -298,7 +298,7 @@ class OutOfMemory(EngineError):
 
 class Stopping(EngineError):
     code = "engine.stopping"
-    remedy = "The engine was asked to stop: start it again with `pincel serve`."
+    remedy = "Start it again with `pincel serve`, and ask again."
 
 
 # ---- training ----------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from engine.imaging.tiling import Span, pad_to
 from engine.store.cache import Model, ModelCache
 from engine.tasks import convert
 from engine.tasks.base import Picture, Reporter, TaskResult
-from engine.tasks.working import bands, check_hints, computed, reduced, reduced_size
+from engine.tasks.working import bands, check_hints, computed, reduced, reduced_size, said_by
 
 
 def run(
@@ -45,7 +45,7 @@ def run(
     reporter.plan = {"load": 20, "read": 5, "net": 10 * len(seeds), "blend": 5 * len(seeds)}
     with reporter.phase("load"):
         model = models.get("colorize", values["generator"])
-    notices = _check_conditions(model, values, hints)
+    notices = _check_conditions(model, values, hints) + said_by(hints)
     with reporter.phase("read"):
         view = _WorkingView(source, hints, model)
     pictures = []
@@ -55,7 +55,7 @@ def run(
         with reporter.phase("blend", len(list(bands(source, values["preview"])))) as done:
             pictures.append(_blend(source, mask, view, chroma * values["saturation"], values, done))
     if source.icc and not pictures[0].icc:
-        notices.append("The grey colour profile was left out: the result is in colour and counts as sRGB.")
+        notices.append("The grey picture's colour profile was left out: the result is in colour and counts as sRGB.")
     info = model.info() | {"seeds": seeds, "seconds": reporter.seconds, "notices": notices}
     return TaskResult(pictures, info)
 

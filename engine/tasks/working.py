@@ -63,6 +63,13 @@ def check_hints(source: Picture, hints: Picture) -> None:
         raise HintsInvalid("The hints picture has no alpha channel to say where its hints are.")
 
 
+def said_by(hints: Picture | None) -> list[str]:
+    """The notice for hints in which nothing is painted: most likely another layer was meant."""
+    if hints is None or hints.array[..., -1].any():
+        return []
+    return ["Nothing is painted in the hints picture, so it changed nothing."]
+
+
 def computed(model: Model, *inputs: Tensor) -> Tensor:
     """The network's output. Raises OutOfMemory and WeightsNotFinite."""
     try:

@@ -108,6 +108,12 @@ def test_a_mistyped_command_has_a_code_and_a_remedy(capsys, arguments, word, com
     assert word in sentence and sentence.endswith("(option.invalid)") and f"`{command} --help`" in remedy
 
 
+@pytest.mark.parametrize("command", [[], ["colorize"], ["models", "show"]])
+def test_help_is_a_command_too(capsys, command):
+    assert pincel("help", *command) == 0
+    assert f"Usage: {' '.join(['pincel', *command])}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [[], ["models"], ["colorize"]])
 def test_a_command_alone_shows_its_help(capsys, arguments):
     assert pincel(*arguments) == 2

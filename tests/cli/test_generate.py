@@ -97,3 +97,9 @@ def test_what_was_drawn_before_is_counted(tmp_path, monkeypatch, capsys):
         Path(f"generated-{seed}.png").write_bytes(b"mine")
     assert run(["generate", "--seed", "7", "--count", "2", "--skip-existing"]) == 0
     assert capsys.readouterr().err == "2 pictures exist already: left out.\n"
+
+
+def test_alone_it_draws_seed_0_in_this_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["generate"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["generated-0.png"]

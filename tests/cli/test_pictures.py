@@ -78,7 +78,7 @@ def test_sketch_with_hints_a_reference_and_numbers(tmp_path, capsys):
     extras = ("--hints", tmp_path / "h.png", "--reference", tmp_path / "r.png")
     assert pincel("sketch", source, *extras, "--json", "-o", tmp_path / "a.png") == 0
     z = next(e for e in events(capsys.readouterr().out) if e["event"] == "result")["info"]["z"][0]
-    (tmp_path / "z.json").write_text(json.dumps(z))
+    (tmp_path / "z.json").write_text(json.dumps([z]))  # as `info` has it
     assert pincel("sketch", source, *extras[:2], "--z", f"@{tmp_path / 'z.json'}", "-o", tmp_path / "b.png", "-q") == 0
     given = "--z=" + ",".join(map(str, z))
     assert pincel("sketch", source, *extras[:2], given, "-o", tmp_path / "c.png", "-q") == 0

@@ -117,7 +117,9 @@ def test_hints_change_the_colours(engine, grey):
     hints[60:64, 60:64] = (220, 30, 30, 255)
     assert not np.array_equal(engine.colorize(grey, hints=hints).array, engine.colorize(grey).array)
     empty = np.zeros((*grey.shape, 4), np.uint8)
-    assert np.array_equal(engine.colorize(grey, hints=empty).array, engine.colorize(grey).array)
+    unhinted = engine.colorize(grey, hints=empty)
+    assert np.array_equal(unhinted.array, engine.colorize(grey).array)
+    assert "Nothing is painted" in unhinted.info["notices"][0]
 
 
 def test_alpha_stays_and_invisible_colours_do_not_matter(engine, grey):
