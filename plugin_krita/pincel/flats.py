@@ -11,7 +11,7 @@ from .qt import Qt, QtCore, QtGui
 from .specks import specks
 
 _SAMPLE, _CELLS = 128, 256  # pixels from side to side of what colours and small regions are looked for in
-_SORTED, _FILLED = 1 << 16, 1 << 19  # pixels at each step
+_SORTED, _FILLED = 1 << 15, 1 << 19  # pixels at each step
 _SAME = b"\xff" + bytes(255)
 
 
@@ -60,7 +60,10 @@ def sort(pixels, entries):
     small = thumbs.small(pixels, _CELLS)
     yield
     step = max(1, -(-max(pixels.width, pixels.height) // _CELLS))
-    old, new = yield from specks(nearest(bytes(small.data), small.width, small.height, table), small.width)
+    coded = nearest(bytes(small.data), small.width, small.height, table)
+    yield
+    old, new = yield from specks(coded, small.width)
+    yield
     out, rows = bytearray(), max(1, _SORTED // pixels.width // step * step or step)
     data = memoryview(pixels.data)
     for first in range(0, pixels.height, rows):
