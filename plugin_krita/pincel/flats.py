@@ -60,19 +60,26 @@ def sort(pixels, entries):
     small = thumbs.small(pixels, _CELLS)
     yield
     step = max(1, -(-max(pixels.width, pixels.height) // _CELLS))
-    coded = nearest(bytes(small.data), small.width, small.height, table)
-    yield
+    coded, some = b"", max(1, _SORTED // 2 // small.width)
+    for first in range(0, small.height, some):
+        coded += _band(small, first, min(some, small.height - first), table)
+        yield
     old, new = yield from specks(coded, small.width)
     yield
     out, rows = bytearray(), max(1, _SORTED // pixels.width // step * step or step)
-    data = memoryview(pixels.data)
     for first in range(0, pixels.height, rows):
         count = min(rows, pixels.height - first)
-        band = nearest(bytes(data[4 * first * pixels.width :][: 4 * count * pixels.width]), pixels.width, count, table)
+        band = _band(pixels, first, count, table)
         cells = [_stretched(cell, small.width, step, pixels.width, first, count) for cell in (old, new)]
         out += _replaced(band, *cells)
         yield
     return bytes(out)
+
+
+def _band(pixels, first, count, table):
+    """nearest() of `count` rows of the pixels from `first` on."""
+    part = memoryview(pixels.data)[4 * first * pixels.width :][: 4 * count * pixels.width]
+    return nearest(bytes(part), pixels.width, count, table)
 
 
 def nearest(bgra, width, height, table):
