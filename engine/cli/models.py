@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.client.errors import GeneratorUnknown, NotWritable, OutputExists
+from engine.client.errors import NotWritable, OutputExists
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
@@ -41,15 +41,9 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = F
     from engine.store import header as headers
     from engine.store import models
 
-    known = models.files()
-    if name not in known:  # a generator's name says enough where it has one file
-        name = next((n for n in known if [n] == [k for k in known if k.startswith(f"{name}.")]), name)
-    if name not in known:
-        listed = ", ".join(sorted(known)) or "none"
-        raise GeneratorUnknown(f"There are no weights called {name!r}; there are: {listed}.", known=sorted(known))
-    path = known[name]
+    path = models.named(name)
     header = headers.read_header(path)
-    values: dict[str, Any] = {"name": name, "path": str(path), "bytes": path.stat().st_size}
+    values: dict[str, Any] = {"name": header.name, "path": str(path), "bytes": path.stat().st_size}
     values |= {k: v for k, v in vars(header).items() if k != "shapes"}
     values |= {"sha256": headers.digest(path), "tensors": len(header.shapes)}
     if as_json:

@@ -87,21 +87,19 @@ def _unzipped(data: bytes) -> bytes:
 def decoded(file: BinaryIO) -> np.ndarray:
     """The pixels of an 8- or 16-bit PNG without a palette: [H, W, 1..4]; a transparent colour (tRNS) becomes alpha."""
     file.seek(0)
-    array = imagecodecs.png_decode(_without_profile(file.read()))
-    return array[..., None] if array.ndim == 2 else array
-
-
-def _without_profile(data: bytes) -> bytes:
-    """A PNG that survey() walked over, without its colour profile: of some libpng prints its opinion on the terminal."""
+    data = bytearray(os.fstat(file.fileno()).st_size)
+    file.readinto(data)  # type: ignore[attr-defined]
+    # Without its colour profile: survey() has it, and of some libpng prints its opinion on the terminal.
     place = 8
     while place + 8 <= len(data):
-        length, kind = struct.unpack(">I4s", data[place : place + 8])
+        length, kind = struct.unpack_from(">I4s", data, place)
         if kind == b"iCCP":
-            return data[:place] + data[place + length + 12 :]
-        if kind == b"IDAT":
+            del data[place : place + length + 12]  # in place: the picture is not copied
+        if kind in (b"iCCP", b"IDAT"):
             break
         place += length + 12
-    return data
+    array = imagecodecs.png_decode(data)
+    return array[..., None] if array.ndim == 2 else array
 
 
 def encoded(array: np.ndarray, icc: bytes, exif: bytes, xmp: bytes) -> bytes:

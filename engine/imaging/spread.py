@@ -28,9 +28,10 @@ def nearest(mask: Tensor, cost: Tensor, rounds: int = 2) -> tuple[Tensor, Tensor
     """
     n, h, w = mask.shape
     # Rows first, so that a row of all pictures lies in one piece; NumPy, as these are thousands of small steps.
-    distance = np.where(mask.cpu().numpy(), 0.0, np.inf).astype(cost.cpu().numpy().dtype).transpose(1, 0, 2)
+    steps = cost.cpu().numpy().transpose(1, 0, 2)
+    distance = np.where(mask.cpu().numpy(), 0.0, np.inf).astype(steps.dtype).transpose(1, 0, 2)
     index = np.broadcast_to(np.arange(h * w).reshape(h, 1, w), (h, n, w))
-    fields = [distance, index, cost.cpu().numpy().transpose(1, 0, 2)]
+    fields = [distance, index, steps]
     for _ in range(2 * rounds):
         fields = [np.array(field, order="C") for field in fields]
         _sweep(*fields)

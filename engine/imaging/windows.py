@@ -32,9 +32,9 @@ def mean(x: Tensor, radius: int) -> Tensor:
     """The mean [N, C, H, W] over the (2 * radius + 1) square around each pixel, its part inside the picture."""
     for dim in (2, 3):
         length = x.shape[dim]
-        at = torch.arange(length)
+        at = torch.arange(length, device=x.device)
         count = (at + radius).clamp(max=length - 1) - (at - radius).clamp(min=0) + 1
-        x = _sums(x, radius, dim) / count.to(x).view(-1, *[1] * (3 - dim))
+        x = _sums(x, radius, dim) / count.view(-1, *[1] * (3 - dim))
     return x
 
 

@@ -110,16 +110,23 @@ def resolve(task: str, name: str, wanted: Sequence[str] = ()) -> Path:
         if best not in found:
             raise WeightsMissing(f"The weights {best} that {task} takes by default are missing.")
         return found[best]
+    path = named(name)
+    header = read_header(path)
+    if header.task != task:
+        raise GeneratorUnknown(f"{header.name} is for {header.task}, not for {task}.")
+    return path
+
+
+def named(name: str) -> Path:
+    """The file for "srgan.psnr" or "srgan" (its default, else its first). Raises GeneratorUnknown."""
+    found = files()
     if name not in found:
         same = sorted(full for full in found if full.split(".")[0] == name)
-        usual = {names[ANY] for names in chosen.values()}
+        usual = {names[ANY] for names in defaults().values()}
         name = next((full for full in same if full in usual), same[0] if same else name)
     if name not in found:
         known = ", ".join(sorted(found)) or "none"
         raise GeneratorUnknown(f"There is no generator called {name!r}; there are: {known}.", known=sorted(found))
-    header = read_header(found[name])
-    if header.task != task:
-        raise GeneratorUnknown(f"{name} is for {header.task}, not for {task}.")
     return found[name]
 
 

@@ -36,6 +36,9 @@ def test_models_list_and_show(models, capsys):
     lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines() if " " in line.strip())
     assert lines["sha256"] == shown["sha256"]
     assert lines["config.channels"] == str(shown["config"]["channels"]), "what lies deeper has lines of its own"
+    capsys.readouterr()
+    assert pincel("models", "show", "srgan") == 0  # as --generator takes it
+    assert capsys.readouterr().out.split()[:2] == ["name", "srgan.psnr"]
     assert pincel("models", "show", "nobody") == 2
     assert "option.generator" in capsys.readouterr().err
 
