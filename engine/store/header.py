@@ -33,6 +33,7 @@ FORMAT = "pincel/1"
 HEADER_MAX = 4 << 20  # bytes; a real header takes some kilobytes
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save's zip, and bare pickles
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+PLANES = (3, 6)  # bits of a number whose bits lie in bytes of their own, of eight channels each
 SCALE = ":scale"  # what a tensor of few bits calls its scales behind its own name (engine/store/rounded.py)
 TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _REQUIRED = ("format", "generator", "tag", "config", "task", "title", "thesis", "licence", "data")
@@ -126,7 +127,7 @@ def _tensors(content: dict[str, Any], available: int, name: str) -> dict[str, tu
         if content[key]["dtype"] == "U8" and whole[key] and key + SCALE in scales:
             if scales[key + SCALE] == (2 * whole[key][0],):  # 4 bits: two channels to a byte
                 whole[key] = (2 * whole[key][0], *whole[key][1:])
-            elif len(whole[key]) > 1 and whole[key][0] == 3:  # 3 bits: eight channels to three bytes
+            elif len(whole[key]) > 1 and whole[key][0] in PLANES:  # eight channels to three or six bytes
                 whole[key] = (8 * whole[key][1], *whole[key][2:])
     rounded = {key for key in whole if content[key]["dtype"] in ("I8", "U8")}
     narrow = any(content[key]["dtype"] == "U8" and whole[key] == shapes[key] for key in rounded)

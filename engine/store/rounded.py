@@ -1,9 +1,10 @@
-"""Weights in 8, 4 or 3 bits: for each output channel of a large tensor whole numbers and one scale (Jacob 2018, section 2).
+"""Weights in 8, 6, 4 or 3 bits: for each output channel of a large tensor whole numbers and one scale (Jacob 2018, section 2).
 
 In 8 bits a file holds such a tensor as I8, within 127, under its own name, and its scales, float32, as NAME:scale: half of a
 float16 file. In 4 and 3 bits the largest tensors, which hold most numbers and of which a result depends least, are U8: two
 channels to a byte, within 7; or the three bits of 8 channels in three bytes, for eight steps half a step from zero on. A third
-or less than a quarter of a float16 file. What is small stays float16. Results hardly differ (DECISIONS.md).
+or less than a quarter of a float16 file. In 6 bits all large tensors are, in six such bytes: for nets without very large ones.
+What is small stays float16. Results hardly differ (DECISIONS.md).
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.store.header import SCALE
+from engine.store.header import PLANES, SCALE
 
 LEAST = 1 << 14  # numbers of a tensor that is worth it: the outermost layers are small, and coarse ones there show
-# Numbers of a tensor that so few bits serve, in a file of 4 bits and in one of 3.
-FEW: dict[int, tuple[tuple[int, int], ...]] = {4: ((1 << 18, 4),), 3: ((1 << 18, 3), (1 << 16, 4))}
+# Numbers of a tensor that so few bits serve, in a file of 6 bits, of 4 and of 3.
+FEW: dict[int, tuple[tuple[int, int], ...]] = {
+    6: ((LEAST, 6),),
+    4: ((1 << 18, 4),),
+    3: ((1 << 18, 3), (1 << 16, 4)),
+}
 BYTE, NIBBLE = 127, 7  # the largest whole numbers
 # Of so few steps, some are better spent on the many small numbers than on the few large ones, which are cut.
 _CUTS = [share / 40 for share in range(40, 9, -1)]
@@ -29,15 +34,16 @@ _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorde
 def packed(state: Mapping[str, Tensor], bits: int = 8) -> dict[str, Tensor]:
     """A network's state with its large floating-point tensors [channels, ...] as whole numbers and their scales [channels].
 
-    bits: 8; or 4 or 3 for the largest of them, as FEW says (whose channels fill whole bytes).
+    bits: 8; or 6, 4 or 3 for those of them that FEW says (whose channels fill whole bytes).
     """
     made = {}
     for key, tensor in state.items():
         if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= LEAST:
             few = next((few for least, few in FEW.get(bits, ()) if tensor.numel() >= least), 8)
-            if few == 3 and len(tensor) % 8 == 0:
-                steps, scale = _steps(tensor, 3.5, _CUTS, middle=0.5)
-                made[key] = _planes((steps + 3.5).to(torch.uint8))
+            if few in PLANES and len(tensor) % 8 == 0:
+                most = (2**few - 1) / 2
+                steps, scale = _steps(tensor, most, _CUTS, middle=0.5)
+                made[key] = _planes((steps + most).to(torch.uint8), few)
             elif few == 4 and len(tensor) % 2 == 0:
                 steps, scale = _steps(tensor, NIBBLE, _CUTS)
                 whole = (steps + 8).to(torch.uint8)
@@ -69,17 +75,19 @@ def _steps(tensor: Tensor, most: float, cuts: list[float], middle: float = 0.0) 
     return best.view(tensor.shape), best_scale
 
 
-def _planes(codes: Tensor) -> Tensor:
-    """Codes of three bits [channels, ...] -> [3, channels / 8, ...]: the same bit of eight channels in a byte each."""
+def _planes(codes: Tensor, bits: int) -> Tensor:
+    """Codes of so many bits [channels, ...] -> [bits, channels / 8, ...]: the same bit of eight channels in a byte each."""
     eight = codes.unflatten(0, (-1, 8))
     place = torch.arange(8, dtype=torch.uint8).view(8, *[1] * (codes.ndim - 1))
-    return torch.stack([((eight >> bit & 1) << place).sum(1, dtype=torch.uint8) for bit in range(3)])
+    return torch.stack([((eight >> bit & 1) << place).sum(1, dtype=torch.uint8) for bit in range(bits)])
 
 
 def _codes(planes: Tensor) -> Tensor:
     """_planes the other way round."""
-    one, two, four = (_SPREAD[plane] for plane in planes.numpy())
-    eight = (one | two << 1 | four << 2).view(np.uint8).reshape(*planes.shape[1:], 8)  # the eight channels last
+    codes = np.zeros(planes.shape[1:], np.uint64)
+    for bit, plane in enumerate(planes.numpy()):
+        codes |= _SPREAD[plane] << np.uint64(bit)
+    eight = codes.view(np.uint8).reshape(*codes.shape, 8)  # the eight channels last
     return torch.from_numpy(np.moveaxis(eight, -1, 1).copy()).flatten(0, 1)
 
 
@@ -92,7 +100,7 @@ def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             if tensor.dtype == torch.uint8 and 2 * len(tensor) == len(scale):
                 tensor = torch.stack((tensor & 15, tensor >> 4), 1).flatten(0, 1).float() - 8
             elif tensor.dtype == torch.uint8:
-                tensor = _codes(tensor).float() - 3.5
+                tensor = _codes(tensor).float() - (2 ** len(tensor) - 1) / 2
             made[key] = tensor * scale.view(-1, *[1] * (tensor.ndim - 1))
         elif not key.endswith(SCALE):
             made[key] = tensor

@@ -21,7 +21,7 @@ from engine.store.header import FORMAT, SCALE, Header, read_header
 
 
 def write(path: Path, network: nn.Module, header: Header, bits: int = 16) -> None:
-    """Save a network's state with its header, whole or not at all. bits: of floating-point numbers, 32, 16, 8, 4 or 3.
+    """Save a network's state with its header, whole or not at all. bits: of floating-point numbers, 32, 16, 8, 6, 4 or 3.
 
     Raises the errors of disk.whole.
     """

@@ -147,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--config", action="append", default=[], type=setting, metavar="NAME=VALUE", help="chosen after training"
     )
     parser.add_argument("--metrics", type=Path, help="JSON file of held-out figures; else the run's last ones")
-    parser.add_argument("--bits", type=int, choices=(32, 16, 8, 4, 3), default=16, help="of the file's numbers (16)")
+    parser.add_argument("--bits", type=int, choices=(32, 16, 8, 6, 4, 3), default=16, help="of the file's numbers (16)")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights; its SHA256SUMS is written anew")
     parser.add_argument(
         "--norms", action="append", default=[], type=Path, metavar="DIR",
