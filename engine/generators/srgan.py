@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from engine.generators.base import Card, Port
 from engine.imaging.hsv import rgb_to_xyv
-from engine.nn.blocks import Nearest, added, checked_limit, conv, enlarged_by, limited, normalization
+from engine.nn.blocks import Nearest, added, checked_limit, conv, enlarged_by, in_place, limited, normalization
 from engine.nn.losses import flatness, real_or_fake
 from engine.nn.perceptual import Features, perceptual
 from engine.train.fidelity import SCALE, Fidelity
@@ -159,7 +159,7 @@ class Generator(nn.Module):
         # With the skip, inputs are centred and the output is a correction; without it, tanh as in the thesis.
         first = self.head_act(self.head(rgb - 0.5 if self.skip else 2 * rgb - 1))
         x = first
-        if torch.is_inference_mode_enabled():
+        if in_place():
             # Results are summed up in float32 under autocast too: roundings at every block would add up.
             first = first.float()
             x = first.clone()  # the blocks add in place
@@ -200,6 +200,9 @@ class Recipe(Fidelity):
     Phase "gan" (with --set gan=SHARE; 1 goes on from weights given to --finetune): the paper's loss, that is the content,
     mean squares of pixels and (with --set features=FILE) of a frozen network's features, plus 1e-3 times the adversarial
     loss. Weights trained so are tagged "gan"; the task mixes them with "psnr" ones of the same config.
+
+    Features and discriminator judge another part of the patches at each step (`moved`). Always at the same place, the grids
+    of their strides come to lie on that of the pixel shuffle, and are learned: checks every two and four pixels.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -209,18 +212,20 @@ class Recipe(Fidelity):
         "adversarial": 1e-3,
         "features": "",  # SqueezeNet's file or one of `pincel train features`; "" compares pixels alone
         "feature_weight": 0.02,  # of all four maps together; they are scaled to a mean square of 1
+        "moved": 8,  # pixels by which the part that is judged moves about; what it needs is taken off the patch
         "calm": 0.3,  # weight of the absolute difference where the truth is flat, against dots and unevenness there
         "discriminator": 64,  # filters of the first level, and width of the dense layer: the thesis' numbers
         "dense": 1024,
     }
-    THESIS: ClassVar[Mapping[str, Any]] = {"gan": 1.0, "patch": 64, "calm": 0.0}
+    THESIS: ClassVar[Mapping[str, Any]] = {"gan": 1.0, "patch": 64, "calm": 0.0, "moved": 0}
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(generator, options)
         self.discriminator: Discriminator | None = None
         self.features: Features | None = None
         if self.options["gan"] > 0:
-            self.discriminator = Discriminator(self.options["discriminator"], self.options["dense"], self.crop)
+            self.side = self.crop - self.options["moved"]
+            self.discriminator = Discriminator(self.options["discriminator"], self.options["dense"], self.side)
             self.features = Features(self.options["features"]) if self.options["features"] else None
 
     def phases(self) -> tuple[Phase, ...]:
@@ -245,7 +250,9 @@ class Recipe(Fidelity):
     def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         if moment.phase.name == "psnr" or self.discriminator is None:
             return super().step(batch, update, moment)
-        truth, result = batch["truth"], self.generator(batch["low"])
+        top, left = torch.randint(self.options["moved"] + 1, (2,)).tolist()
+        part = (..., slice(top, top + self.side), slice(left, left + self.side))
+        truth, result = batch["truth"][part], self.generator(batch["low"])[part]
         real, fake = self.discriminator(truth), self.discriminator(result.detach())
         judged = real_or_fake(real.float(), True) + real_or_fake(fake.float(), False)
         update("discriminator", judged)

@@ -21,6 +21,11 @@ def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv
     return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
 
 
+def in_place() -> bool:
+    """Whether sums may overwrite what they add to: nobody asks for gradients. A compiler's graph breaks at that question."""
+    return not torch.compiler.is_compiling() and torch.is_inference_mode_enabled()
+
+
 class Nearest(nn.Module):
     """[N, C, H, W] -> [N, C, factor H, factor W] by repeating pixels."""
 
@@ -41,12 +46,12 @@ def checked_limit(limit: float) -> float:
 
 def limited(x: Tensor, limit: float) -> Tensor:
     """x within -limit..limit, in place where nothing is learned; x itself for no limit, 0."""
-    return F.hardtanh(x, -limit, limit, torch.is_inference_mode_enabled()) if limit else x
+    return F.hardtanh(x, -limit, limit, in_place()) if limit else x
 
 
 def added(x: Tensor, branch: Tensor) -> Tensor:
     """x + branch, into x's own memory where nobody asks for gradients: x is not to be used again."""
-    return x.add_(branch) if torch.is_inference_mode_enabled() else x + branch
+    return x.add_(branch) if in_place() else x + branch
 
 
 def enlarged_by(rgb: Tensor, correction: Tensor, scale: int) -> Tensor:

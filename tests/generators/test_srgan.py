@@ -171,10 +171,12 @@ def test_the_gan_phase_trains_both_nets(feature_file, space):
         assert any(not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True)), name
 
 
+@pytest.mark.slow
 def test_the_gan_phase_learns_one_batch_by_heart(feature_file):
     """Goes on from a net of the first phase (gan=1): pixels and features come nearer, the discriminator sees it."""
     torch.manual_seed(0)
     options = {**GAN, "gan": 1, "features": feature_file("rgb"), "gan_lr": 3e-3, "feature_weight": 0.2}
+    options["moved"] = 0  # one batch is one only where the same part of it is judged
     recipe = srgan.Recipe(srgan.Generator(**TINY), options)
     (phase,) = recipe.phases()
     assert phase.name == "gan"
@@ -183,6 +185,28 @@ def test_the_gan_phase_learns_one_batch_by_heart(feature_file):
     _, scalars = take_steps(recipe, phase, {"low": smooth, "truth": truth}, 60)
     for name in ("pixels", "features", "discriminator"):
         assert scalars[-1][name] < 0.8 * scalars[0][name], name
+
+
+@pytest.mark.parametrize("moved, side, places", [(8, 24, 20), (0, 32, 1)])
+def test_what_is_judged_moves_about(moved, side, places):
+    """And result and truth move together; with the thesis' numbers all of the patch is judged."""
+    torch.manual_seed(0)
+    recipe, seen = srgan.Recipe(srgan.Generator(**TINY), {**GAN, "moved": moved}), []
+    place = torch.arange(32.0) / 100
+    truth = torch.stack((place.expand(32, 32), place.view(32, 1).expand(32, 32), torch.zeros(32, 32)))[None]
+    recipe.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    recipe.generator.register_forward_hook(lambda *_: truth.clone().requires_grad_())
+    with torch.no_grad():
+        for _ in range(40):
+            recipe.step(
+                {"low": torch.rand(1, 3, 8, 8), "truth": truth},
+                lambda name, loss: None,
+                Moment(recipe.phases()[1], 0, 0.5, 0.5),
+            )
+    assert {tuple(x.shape[-2:]) for x in seen} == {(side, side)}
+    assert all(torch.equal(seen[i], seen[i + 1]) for i in range(0, len(seen), 3))  # the truth, then the result
+    assert len({tuple(x[0, :2, 0, 0].tolist()) for x in seen}) >= places
+    assert srgan.Recipe.THESIS["moved"] == 0
 
 
 def test_published_sizes_of_the_discriminator_are_the_defaults():
