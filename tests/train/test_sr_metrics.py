@@ -17,6 +17,7 @@ from engine.train import __main__ as command
 from engine.train import publish
 from engine.train.evaluation import upscale
 from engine.train.evaluation.base import Request
+from engine.train.metrics.checks import checks
 from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import luma, psnr_rgb, psnr_y
 from engine.train.metrics.sharpness import sharpness
@@ -82,6 +83,23 @@ def test_sharpness(pair):
     photo = torch.from_numpy(data.astronaut()[::2, ::2].copy()).permute(2, 0, 1) / 255
     soft = torch.from_numpy(filters.gaussian(photo.numpy(), 1.0, channel_axis=0))
     assert sharpness(torch.full((3, 9, 9), 0.3)) == 0 and sharpness(soft) < 0.5 * sharpness(photo)
+
+
+def test_checks_are_found_however_weak():
+    """Dots of two to four levels of 255, all over or in a corner, every four pixels or two; not every five, none in nature."""
+    from skimage import data
+
+    photo = torch.from_numpy(data.astronaut()[:256, :256].copy()).permute(2, 0, 1) / 255
+    dots = torch.zeros(1, 256, 256)
+    dots[:, ::4, ::4] = 4 / 255
+    corner, two, five = dots.clone(), torch.zeros_like(dots), torch.zeros_like(dots)
+    corner[:, 128:], corner[:, :, 128:] = 0, 0
+    two[:, ::2, ::2], five[:, ::5, ::5] = 2 / 255, 4 / 255
+    plain = checks(photo)
+    assert 1 < plain < 1.2
+    assert checks(photo + dots) > 4 * plain and checks(photo + two) > 4 * plain and checks(photo + corner) > 1.5 * plain
+    assert checks(photo + five) < 1.05 * plain
+    assert checks(torch.full((3, 64, 64), 0.4)) == 1
 
 
 def test_bicubic_as_papers_print_it(pair):

@@ -12,7 +12,7 @@ from PIL import Image
 from engine.imaging.resize import bicubic
 from engine.train.degrade import damaged
 from engine.train.evaluation.base import Figures, Report, Request, Tally, tensor, to_bytes
-from engine.train.metrics import lpips
+from engine.train.metrics import checks, lpips
 from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import cropped, luma, psnr, psnr_rgb, psnr_y
 from engine.train.metrics.sharpness import sharpness
@@ -22,7 +22,7 @@ from engine.train.metrics.ssim import ssim, ssim_rgb, ssim_y
 def figures_of(result: np.ndarray, truth: np.ndarray, scale: int) -> Figures:
     """Figures of one picture; psnr_y and ssim_y leave a border of `scale` pixels out, as the literature does."""
     made, wanted = tensor(result)[0], tensor(truth)[0]
-    return {
+    found = {
         "psnr_y": psnr_y(made, wanted, scale),
         "ssim_y": ssim_y(made, wanted, scale),
         "psnr_rgb": psnr_rgb(made, wanted),
@@ -31,6 +31,9 @@ def figures_of(result: np.ndarray, truth: np.ndarray, scale: int) -> Figures:
         "sharpness": sharpness(made),
         "sharpness_truth": sharpness(wanted),
     }
+    if min(truth.shape[:2]) >= checks.SIDE:
+        found |= {"checks": checks.checks(made), "checks_truth": checks.checks(wanted)}
+    return found
 
 
 def classical(truth: np.ndarray, scale: int) -> Figures:
