@@ -39,7 +39,7 @@ def test_version_and_help():
     assert "colorize" in out and helped.returncode == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_is_clean(tmp_path, number):
     source = grey(tmp_path / "large.png", 1500, 1200)
     running = start("upscale", source, "--json", "--engine", "local")

@@ -101,6 +101,7 @@ def test_serve_beside_an_engine_that_will_do(engine):
         assert status == 0 and "it will be used" in out
 
 
+@pytest.mark.slow
 def test_doctor_says_what_the_engine_does_in_words(engine):
     said = run(engine, "doctor")[1]
     assert "  running: yes\n" in said and "    queue: none\n" in said

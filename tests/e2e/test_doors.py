@@ -129,14 +129,8 @@ def last(result):
     return result.variants[-1] if result.variants else result
 
 
-# In the default run one job of each kind; each door starts a process of its own, which takes seconds.
-RARER = (
-    "colorize with pix2pix",
-    "sketch below lines with hints and a reference",
-    "sketch by numbers",
-    "generate towards another seed",
-)
-EACH = [pytest.param(job, marks=pytest.mark.slow) if job in RARER else job for job in JOBS]
+# In the default run one job alone: each door starts a process of its own, which takes seconds.
+EACH = [job if job == "colorize" else pytest.param(job, marks=pytest.mark.slow) for job in JOBS]
 
 
 @pytest.mark.parametrize("job", EACH)

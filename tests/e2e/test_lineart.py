@@ -23,6 +23,7 @@ def test_a_drawing_is_the_same_each_time_and_its_hints_lie_on_paper(drawn):
         assert np.asarray(lines)[int(y * 5.12), int(x * 5.12)] > (paper + ink) / 2
 
 
+@pytest.mark.slow
 def test_a_sheet_has_a_row_for_each_drawing():
     with Engine(device="cpu") as engine:
         made = lineart.sheet(engine, [lineart.fish()])

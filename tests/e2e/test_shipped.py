@@ -15,6 +15,8 @@ from tests.cli.pictures import pincel
 from tests.server.harness import EngineProcess
 
 FILES = sorted(paths.shipped("weights").glob("*.safetensors"))
+QUICK = "swift.x4"  # in the default run this one alone: the golden pairs of tests/weights run all of them
+EACH = [pytest.param(path, marks=() if path.stem == QUICK else pytest.mark.slow, id=path.stem) for path in FILES]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def service(tmp_path_factory):
         assert engine.faults() == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EACH)
 def test_it_runs_through_every_door(service, path, photo, tmp_path):
     task, name = read_header(path).task, path.stem
     picture = np.ascontiguousarray(photo[:48, 20:84])

@@ -223,6 +223,7 @@ def test_what_measures_leaves_no_records(photo):
     assert (paths.state_folder() / forecast.FILE).exists()
 
 
+@pytest.mark.slow
 def test_through_the_service(tmp_path, monkeypatch, photo):
     """The broker answers from the records, without torch; Engine.connect() has a small job done before the first."""
     engine = EngineProcess(tmp_path / "engine", real=True)

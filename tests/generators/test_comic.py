@@ -194,6 +194,7 @@ def trained(name, options, steps, progress=0.4):
     return recipe, real, updates, scalars
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "steps"), [("dense_gan", 240), ("conv_gan", 90), ("progan", 110)])
 def test_it_learns_one_picture_by_heart(name, steps):
     recipe, real, _, scalars = trained(name, {}, steps)

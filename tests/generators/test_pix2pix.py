@@ -124,6 +124,7 @@ def blocks_of_colour():
     return {"rgb": torch.rand(4, 3, 4, 4, generator=g).repeat_interleave(8, 2).repeat_interleave(8, 3)}
 
 
+@pytest.mark.slow
 def test_one_batch_is_learnt_by_heart_and_the_gan_plays_on():
     torch.manual_seed(0)
     recipe = pix2pix.Recipe(pix2pix.Generator(**SMALL), {**SWIFT, "start_rate": 5e-3})

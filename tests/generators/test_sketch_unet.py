@@ -197,19 +197,12 @@ def make_update(recipe, phase, seen=None):
     return update
 
 
+@pytest.mark.slow
 def test_one_batch_is_learnt_by_heart():
     """Sixteen flat colours a picture, told by references: in seconds the net paints them."""
     torch.manual_seed(0)
-    options = {
-        "size": 32,
-        "own": 1.0,
-        "displaced": 0.0,
-        "foreign": 0.0,
-        "hinted": 0.0,
-        "z": 0.0,
-        "perceptual": 0.0,
-        "under_lines": False,
-    }
+    none = dict.fromkeys(("displaced", "foreign", "hinted", "z", "perceptual"), 0.0)
+    options = {"size": 32, "own": 1.0, "under_lines": False, **none}
     recipe = sketch_unet.Recipe(sketch_unet.Generator(**SMALL).train(), options)
     batch = lesson(recipe)
     phase = recipe.phases()[0]
@@ -243,6 +236,7 @@ def test_the_published_model_is_trained_without_a_discriminator():
     assert [p.name for p in recipe.phases()] == ["z", "mse", "perceptual"]
 
 
+@pytest.mark.slow
 def test_z_learns_alone_first():
     """The phase "z" trains the Z encoder and decoder on references alone: the U-Net stays as it is."""
     torch.manual_seed(0)

@@ -133,6 +133,7 @@ def test_noise_and_hints_reach_the_output():
     assert not torch.equal(uv, net(y, noise, hints))
 
 
+@pytest.mark.slow
 def test_one_batch_is_learnt_by_heart_and_the_gan_phase_runs():
     """A few colours at one place each: in seconds the net paints them; then discriminator and generator play on."""
     torch.manual_seed(0)

@@ -16,6 +16,7 @@ def red_uv():
     return colour.scale_uv(colour.rgb_to_yuv(RED.view(1, 3, 1, 1))[:, 1:]).flatten()
 
 
+@pytest.mark.slow
 def test_a_three_pixel_dot_in_twelve_megapixels_survives_in_full_colour():
     rgba = layer(3000, 4000)
     rgba[0, :3, 1000:1003, 2000:2003] = RED[:, None, None]

@@ -243,6 +243,7 @@ def test_the_door_is_opened_by_name_only_and_for_somebody(tmp_path, machines):
         assert said.startswith(expected) and status in (2, 6), said
 
 
+@pytest.mark.slow
 def test_the_real_tasks_by_python_and_by_the_command_line(tmp_path, machines, photo):
     """The same bytes as in this process, through `pincel pair`, `pincel serve --remote` and `--remote NAME`."""
     laptop, workshop = machines("laptop").public, machines("engine").public

@@ -38,7 +38,9 @@ def test_what_is_freed_is_there_for_the_next_layer():
     assert few < many / 10
 
 
-@pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"])
+@pytest.mark.parametrize(
+    "name", ["MALLOC_TRIM_THRESHOLD_", pytest.param("MALLOC_MMAP_THRESHOLD_", marks=pytest.mark.slow)]
+)
 def test_the_user_s_own_settings_stay(name):
     assert faults("keep", **{name: "131072"})[0] is False
     assert faults("keep", GLIBC_TUNABLES="glibc.malloc.trim_threshold=131072")[0] is False

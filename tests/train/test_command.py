@@ -213,6 +213,7 @@ def test_runs_that_cannot_be_resumed(place, tiny_folder):
         train("--steps", "1", "--finetune", str(photo))
 
 
+@pytest.mark.slow
 def test_published_weights_are_listed_by_a_running_engine(place, capsys):
     engine = EngineProcess(place / "engine", real=True)
     try:

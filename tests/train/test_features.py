@@ -51,7 +51,7 @@ def test_features_are_trainable_and_no_task(kinds):
     assert trainables.module("srgan") is base.module("srgan")
 
 
-@pytest.mark.parametrize("space", ["rgb", "xyv"])
+@pytest.mark.parametrize("space", ["rgb", pytest.param("xyv", marks=pytest.mark.slow)])
 def test_training_by_command_gives_a_feature_network(kinds, space):
     run = kinds / "run"
     sizes = ["--config", "base=4", "--config", "classes=5", "--config", f"space={space}"]
@@ -92,6 +92,7 @@ def test_pictures_of_one_kind_are_refused(kinds):
         features.Recipe(Classifier(base=4), {"least": 2}).batch(store, 2, torch.Generator())
 
 
+@pytest.mark.slow
 def test_weights_name_the_network_that_helped(kinds):
     """Our own features serve srgan's GAN phase; the published file says whose."""
     options = ["--set", "least=3", "--set", "crop=36", "--set", "size=24", "--config", "base=4", "--device", "cpu"]

@@ -19,7 +19,9 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", ["yuv_cgan", *(pytest.param(n, marks=pytest.mark.slow) for n in SMALL if n != "yuv_cgan")]
+)
 def test_a_real_recipe_goes_on_to_the_bit(tmp_path, name):
     rng = np.random.default_rng(0)
     (tmp_path / "pictures").mkdir()

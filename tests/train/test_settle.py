@@ -43,6 +43,7 @@ def test_batch_norms_are_measured_anew_for_the_rounded_weights(trained):
     assert norms and any(not torch.allclose(a.running_mean, b.running_mean) for a, b in zip(norms, before, strict=True))
 
 
+@pytest.mark.slow
 def test_what_the_norms_were_before_does_not_matter(trained):
     """And the same network comes out twice, rounded to what a file of so many bits holds."""
     facts = publish.read_facts(trained / "run")

@@ -73,6 +73,7 @@ def elsewhere(path, jobs, count: int) -> list[str]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_all_tasks_with_any_number_of_threads_and_in_another_process(tmp_path, photo):
     path = tmp_path / "photo.png"
     Image.fromarray(photo[:40, :50]).save(path)

@@ -50,6 +50,7 @@ def four_clients(engine, photo, distinct, under_way, say, figures=True):
     return parts
 
 
+@pytest.mark.slow
 def test_some_dozens_of_mixed_jobs_by_four_clients(engine, photo, say):
     parts = four_clients(engine, photo, 12, [4, 4, 4, 4], say, figures=False)
     assert min(parts) > 0.15

@@ -186,6 +186,7 @@ def client_signature(client, text):
     return protocol.signature(client.where.key, text)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
 def test_what_the_engine_leaves_is_its_users_alone(tmp_path, monkeypatch, tiny_folder):
     """Folders 0700, what holds a key or a log 0600, also for somebody whose umask opens everything to everybody."""

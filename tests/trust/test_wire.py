@@ -47,6 +47,7 @@ def test_two_hundred_thousand_hostile_messages_and_500_connections(tmp_path, say
     fuzz(tmp_path, say, messages=messages, seed=secrets.randbits(32), crowd=500)
 
 
+@pytest.mark.slow
 def test_who_asks_and_never_listens_costs_little(tmp_path):
     """Answers that nobody reads are not kept for ever: neither a stranger's nor a session's."""
     engine = EngineProcess(tmp_path, max_bytes=1_000_000)
