@@ -1,8 +1,8 @@
 """The training loop, the only one: it knows no generator, only what a recipe says.
 
 Length by steps or by minutes, warm-up and cosine rate, autocast to bfloat16, TF32 where the device has it, EMA of the
-generator, clipping, a guard against NaN, atomic checkpoints with everything needed to go on, logs, sample sheets;
-Ctrl-C (and SIGTERM) saves and ends.
+generator, clipping, guards against NaN and odd batches, atomic checkpoints with everything needed to go on, logs, sample
+sheets; Ctrl-C (and SIGTERM) saves and ends.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from engine.train import norms
 from engine.train.data import PictureStore
 from engine.train.interrupts import interruptible
 from engine.train.meters import COUNTS, Meters
+from engine.train.outliers import Outliers
 from engine.train.plan import Plan, Standing
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase
 from engine.train.runs import RunFolder
@@ -64,6 +65,7 @@ class Loop:
         self.step = 0
         self.seconds = 0.0  # trained before and in this process
         self.skipped = 0
+        self._outliers = Outliers()
         self.epoch_steps = max(1, -(-len(store) // plan.batch))
         self._interval, self._epoch = Meters(), Meters()  # since the last line of the log; since the epoch began
         self._counts: dict[str, dict[str, float]] = {"recent": {}, "whole": {}}  # the discriminator's confusion matrix
@@ -84,7 +86,7 @@ class Loop:
         """Fresh optimizers when a phase begins; each group remembers its peak rate."""
         if self._phase is not None and phase.name == self._phase.name:
             return
-        self._phase, self._phase_start = phase, self.step
+        self._phase, self._phase_start, self._outliers = phase, self.step, Outliers()
         self._optimizers = self.recipe.optimizers(phase)
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
@@ -113,6 +115,9 @@ class Loop:
                     raise Diverged(f"{self._bad_in_a_row} updates in a row were not finite (step {self.step}).")
                 return
             self._bad_in_a_row = 0
+            if self._outliers.too_long(name, float(norm)):
+                self.skipped += 1
+                return
             optimizer.step()
 
     @torch.no_grad()
@@ -155,6 +160,7 @@ class Loop:
             "nets": {name: net.state_dict() for name, net in self.nets.items()},
             "ema": self.ema.state_dict(),
             "recipe": self.recipe.state(),
+            "outliers": self._outliers.state(),
             "meters": {"interval": self._interval.state(), "epoch": self._epoch.state(), "counts": self._counts},
             "optimizers": {name: o.state_dict() for name, o in self._optimizers.items()},
             "rng": self.rng.get_state(),
@@ -185,6 +191,7 @@ class Loop:
             if phase.name == state["phase"]:
                 self._enter(phase)
                 self._phase_start = state["phase_start"]
+                self._outliers.load_state(state.get("outliers", {}))
                 for name, optimizer in self._optimizers.items():
                     peaks = [group["peak"] for group in optimizer.param_groups]
                     optimizer.load_state_dict(state["optimizers"][name])
@@ -280,7 +287,8 @@ class Loop:
                 for counts in self._counts.values():
                     counts[name] = counts.get(name, 0.0) + count
         group = next(iter(self._optimizers.values())).param_groups[0]
-        self.folder.log(self.step, {**values, "rate": group["lr"], "steps_per_s": rate, "seconds": self.seconds})
+        facts = {"rate": group["lr"], "steps_per_s": rate, "seconds": self.seconds}
+        self.folder.log(self.step, {**values, **facts, **({"skipped": self.skipped} if self.skipped else {})})
         shown = "  ".join(f"{k} {v:.5f}" for k, v in values.items() if not k.startswith(COUNTS))
         pace = f"{rate:.2f} steps/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.2f} s/step"
         self.report(f"step {self.step}  {shown}  {pace}  {100 * self.progress:.1f} %  {self._left() / 60:.1f} min left")
