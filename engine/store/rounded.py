@@ -20,7 +20,7 @@ from engine.store.header import PLANES, SCALE
 LEAST = 1 << 14  # numbers of a tensor that is worth it: the outermost layers are small, and coarse ones there show
 # Numbers of a tensor that so few bits serve, in a file of 6 bits, of 4 and of 3.
 FEW: dict[int, tuple[tuple[int, int], ...]] = {
-    6: ((LEAST, 6),),
+    6: ((LEAST, 6), (1 << 12, 8)),
     4: ((1 << 18, 4),),
     3: ((1 << 18, 3), (1 << 16, 4)),
 }
@@ -38,35 +38,50 @@ def packed(state: Mapping[str, Tensor], bits: int = 8) -> dict[str, Tensor]:
     """
     made = {}
     for key, tensor in state.items():
-        if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= LEAST:
-            few = next((few for least, few in FEW.get(bits, ()) if tensor.numel() >= least), 8)
-            if few in PLANES and len(tensor) % 8 == 0:
-                most = (2**few - 1) / 2
-                steps, scale = _steps(tensor, most, _CUTS, middle=0.5)
-                made[key] = _planes((steps + most).to(torch.uint8), few)
-            elif few == 4 and len(tensor) % 2 == 0:
-                steps, scale = _steps(tensor, NIBBLE, _CUTS)
-                whole = (steps + 8).to(torch.uint8)
-                made[key] = whole[0::2] | whole[1::2] << 4
-            else:
-                steps, scale = _steps(tensor, BYTE, [1.0])
-                made[key] = steps.to(torch.int8)
-            made[key + SCALE] = scale
-        else:
+        few = bits_of(tensor, bits)
+        if not few:
             made[key] = tensor
+            continue
+        steps, scale = steps_of(tensor, few)
+        if few in PLANES:
+            made[key] = _planes((steps + (2**few - 1) / 2).to(torch.uint8), few)
+        elif few == 4:
+            whole = (steps + 8).to(torch.uint8)
+            made[key] = whole[0::2] | whole[1::2] << 4
+        else:
+            made[key] = steps.to(torch.int8)
+        made[key + SCALE] = scale
     return made
 
 
-def _steps(tensor: Tensor, most: float, cuts: list[float], middle: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Steps within `most` and each channel's scale: of the shares of its largest number the one that errs least.
+def bits_of(tensor: Tensor, bits: int) -> int:
+    """Of a tensor's numbers in a file of so many `bits`; 0 for tensors that are not rounded."""
+    if not tensor.is_floating_point() or tensor.ndim < 2:
+        return 0
+    few = next((few for least, few in (*FEW.get(bits, ()), (LEAST, 8)) if tensor.numel() >= least), 0)
+    return few if len(tensor) % (2 if few == 4 else 8) == 0 else 8
 
-    middle: of the steps, 0 for whole ones, 0.5 for those half a step from zero on.
+
+def step_range(bits: int) -> tuple[float, float]:
+    """The largest step, and how far the steps are from whole numbers: 0, or 0.5 for those half a step from zero on."""
+    return ((2**bits - 1) / 2, 0.5) if bits in PLANES else (NIBBLE if bits == 4 else BYTE, 0.0)
+
+
+def steps_of(tensor: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """Steps of a tensor [channels, ...] and each channel's scale [channels]: of those tried the one that errs least.
+
+    Numbers that are steps of a scale already stay what they are.
     """
+    most, middle = step_range(bits)
     channels = tensor.float().flatten(1)
-    full = (channels.abs().amax(1) / most).clamp_min(torch.finfo(torch.float32).tiny)
+    tiny = torch.finfo(torch.float32).tiny
+    full = (channels.abs().amax(1) / most).clamp_min(tiny)
+    # The smallest number but zero is the first step of those that have steps.
+    first = channels.abs().masked_fill(channels == 0, torch.inf).amin(1).nan_to_num(posinf=1.0).clamp_min(tiny) / (
+        middle or 1
+    )
     least, best, best_scale = torch.full_like(full, torch.inf), torch.empty_like(channels), full
-    for cut in cuts:
-        scale = full * cut
+    for scale in (*(full * cut for cut in (_CUTS if bits < 8 else [1.0])), first):
         steps = ((channels / scale[:, None] - middle).round() + middle).clamp(-most, most)
         error = (steps * scale[:, None] - channels).square().sum(1)
         better = error < least

@@ -35,15 +35,15 @@ def publish(
     title: str = "",
     config: Mapping[str, Any] | None = None,
     bits: int = 16,
-    norms: Sequence[Path] = (),
+    pictures: Sequence[Path] = (),
 ) -> Path:
     """Write target/<generator>.<tag>.safetensors from the run's checkpoint, read back before it appears; returns its path.
 
     packs: the archives that the training pictures came from; their names and SHA-256 go into the header, or else those of
     the pictures' folders, and with them the networks that helped. metrics: None takes the run's last held-out figures.
     config: arguments of the generator that were chosen after training (none that changes its tensors). bits: of the file's
-    numbers, 32, 16, 8, or 4 or 3 (the largest tensors'). norms: folders of training pictures by which batch norms are measured
-    anew for the rounded weights. Raises NothingToResume, NotWritable, InputMissing, WeightsNotFinite.
+    numbers, 32, 16, 8, or 6, 4 or 3 (the larger tensors'). pictures: folders of training pictures by which weights are rounded
+    with less error and batch norms measured anew. Raises NothingToResume, NotWritable, InputMissing, WeightsNotFinite.
     """
     facts = read_facts(run)
     card = base.card(facts["generator"])
@@ -51,8 +51,8 @@ def publish(
     full = {**facts["config"], **(config or {})}
     network = base.module(card.name).Generator(**full)
     network.load_state_dict(state["ema"])
-    if norms:
-        settle(network, bits, facts, state, norms)
+    if pictures:
+        settle(network, bits, facts, state, pictures)
     tame(network)
     data = sources(packs) or [{"pack": facts.get("folders", "pictures"), "sha256": facts["data"]}]
     header = Header(
@@ -150,8 +150,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--bits", type=int, choices=(32, 16, 8, 6, 4, 3), default=16, help="of the file's numbers (16)")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights; its SHA256SUMS is written anew")
     parser.add_argument(
-        "--norms", action="append", default=[], type=Path, metavar="DIR",
-        help="training pictures by which batch norms are measured anew for weights of few bits; repeatable",
+        "--pictures", action="append", default=[], type=Path, metavar="DIR",
+        help="training pictures by which weights of few bits are rounded and batch norms measured anew; repeatable",
     )  # fmt: skip
     args = parser.parse_args(argv)
     metrics = json.loads(args.metrics.read_text(encoding="utf-8")) if args.metrics else None
@@ -165,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.title,
         dict(args.config),
         args.bits,
-        args.norms,
+        args.pictures,
     )
     print(path)
     list_sums(args.out)

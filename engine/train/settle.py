@@ -1,4 +1,4 @@
-"""A finished run's network for a file of few bits: rounded as the file will be, then with batch norms measured anew.
+"""A finished run's network for a file of few bits: rounded by what pictures show, then with batch norms measured anew.
 
 Rounded weights make other activations: with the statistics of the unrounded ones `yuv_cgan.photo` in 3 bits lost 0.8 points of
 its gain, with its own 0.2. Nagel 2019 (Data-Free Quantization, section 3.2.2) corrects the means for the same reason.
@@ -18,6 +18,7 @@ from engine.generators import base
 from engine.store import rounded
 from engine.store.models import SUFFIX
 from engine.train import norms
+from engine.train.compensate import compensated
 from engine.train.data import PictureStore, pictures_in
 from engine.train.plan import Plan
 
@@ -25,11 +26,10 @@ from engine.train.plan import Plan
 def settle(
     network: nn.Module, bits: int, facts: Mapping[str, Any], state: Mapping[str, Any], folders: Sequence[Path]
 ) -> None:
-    """Round the network's weights to `bits` in place, and give it batch norms of its own from pictures of the folders.
+    """Round the network's weights to `bits` in place, and give it batch norms of its own, both by pictures of the folders.
 
     facts, state: the run's description and checkpoint, for its recipe and how far it had come. Raises InputMissing.
     """
-    network.load_state_dict(rounded.unpacked(rounded.packed(network.state_dict(), bits)))
     # What a teacher or a feature network says teaches nobody here.
     options = {
         key: "" if isinstance(value, str) and value.endswith(SUFFIX) else value
@@ -44,5 +44,11 @@ def settle(
     def lesson(_: int) -> None:
         recipe.step(recipe.batch(store, plan.batch, rng), norms.without_learning, moment)
 
+    def look() -> None:
+        for number in range(norms.BATCHES):
+            lesson(number)
+
     with norms.undisturbed(torch.device("cpu")):
+        compensated(network, recipe.nets()["generator"], bits, look)
+        network.load_state_dict(rounded.unpacked(rounded.packed(network.state_dict(), bits)))
         norms.measured_anew(network, recipe.nets(), lesson)

@@ -1,4 +1,4 @@
-"""Weights of few bits with batch norms of their own, by `python -m engine.train.publish --norms`."""
+"""Weights of few bits with batch norms of their own, by `python -m engine.train.publish --pictures`."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def published(place, name, *more):
 
 def test_batch_norms_are_measured_anew_for_the_rounded_weights(trained):
     plain = published(trained, "plain", "--bits", "3")
-    own = published(trained, "own", "--bits", "3", "--norms", str(trained / "train"))
+    own = published(trained, "own", "--bits", "3", "--pictures", str(trained / "train"))
     for (name, value), other in zip(own.named_parameters(), plain.parameters(), strict=True):
         assert torch.allclose(value, other, rtol=1e-3, atol=1e-6), name  # what was rounded stays as it was rounded
     norms = [m for m in own.modules() if isinstance(m, _BatchNorm)]
@@ -63,5 +63,5 @@ def test_what_the_norms_were_before_does_not_matter(trained):
 
 def test_norms_of_a_folder_that_is_missing(trained):
     with pytest.raises(InputMissing):
-        published(trained, "none", "--bits", "3", "--norms", str(trained / "nowhere"))
+        published(trained, "none", "--bits", "3", "--pictures", str(trained / "nowhere"))
     assert not (trained / "none").exists()

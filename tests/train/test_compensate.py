@@ -1,0 +1,51 @@
+"""Rounding by pictures: what a layer puts out errs less, and the numbers are those that a file of so many bits holds."""
+
+import copy
+
+import pytest
+import torch
+from skimage import data
+from torch import nn
+
+from engine.store import rounded
+from engine.train.compensate import compensated
+
+
+class Net(nn.Module):
+    """A convolution that is rounded, one that is too small for it and one that no picture reaches."""
+
+    def __init__(self):
+        super().__init__()
+        self.small = nn.Conv2d(3, 48, 3, padding=1)
+        self.large = nn.Conv2d(48, 48, 3, padding=1)
+        self.idle = nn.Conv2d(48, 48, 3, padding=1)
+
+    def forward(self, x):
+        return self.large(torch.relu(self.small(x)))
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return torch.from_numpy(data.astronaut()[:96, :128].copy()).permute(2, 0, 1)[None] / 255
+
+
+@pytest.mark.parametrize("bits", [8, 6])
+def test_results_err_less(photo, bits):
+    torch.manual_seed(0)
+    net = Net()
+    plain, careful = copy.deepcopy(net), copy.deepcopy(net)
+    plain.load_state_dict(rounded.unpacked(rounded.packed(net.state_dict(), bits)))
+    compensated(careful, copy.deepcopy(net), bits, lambda: None)
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), careful.parameters(), strict=True))  # nothing seen
+    seeing = copy.deepcopy(net)
+    compensated(careful, seeing, bits, lambda: seeing(photo[..., :64]))
+    with torch.no_grad():
+        errors = [float((other(photo) - net(photo)).square().mean()) for other in (plain, careful)]
+    if bits == 8:  # fine as it is
+        assert torch.equal(careful.large.weight, net.large.weight)
+        return
+    assert errors[1] < 0.25 * errors[0]
+    assert torch.equal(careful.small.weight, net.small.weight) and torch.equal(careful.idle.weight, net.idle.weight)
+    again = rounded.unpacked(rounded.packed(careful.state_dict(), bits))
+    assert torch.equal(again["large.weight"], careful.large.weight)
+    assert not seeing.large._forward_pre_hooks
