@@ -225,6 +225,10 @@ class Recipe(Fidelity):
         self.features: Features | None = None
         if self.options["gan"] > 0:
             self.side = self.crop - self.options["moved"]
+            if not 0 <= self.options["moved"] <= self.crop // 2:
+                raise ValueError(
+                    f"moved must be 0 to {self.crop // 2}, half of the patch's side, not {self.options['moved']}"
+                )
             self.discriminator = Discriminator(self.options["discriminator"], self.options["dense"], self.side)
             self.features = Features(self.options["features"]) if self.options["features"] else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -72,6 +72,21 @@ class Fidelity(BaseRecipe):
         content = self.content(result, batch["truth"], moment.phase_progress >= self.options["squares_from"])
         update("generator", content)
         return {"content": content.detach()}
+
+    def finish(self, network: nn.Module, batches: Iterable[Batch]) -> None:
+        """Take the mean error at each of the 4x4 places of a low-resolution pixel off the last biases, where each has one.
+
+        It is a pattern over the whole picture, which the adversarial phase leaves: 3 of 255 from the darkest to the lightest.
+        """
+        tail = network.tail
+        if not isinstance(tail, nn.Conv2d) or tail.bias is None or len(tail.bias) != 3 * SCALE**2:
+            return
+        errors = []
+        with torch.no_grad():
+            for batch in batches:
+                error = (network(batch["low"]).float() - batch["truth"]).mean(0)
+                errors.append(error.unflatten(1, (-1, SCALE)).unflatten(3, (-1, SCALE)).mean((1, 3)))
+            tail.bias -= torch.stack(errors).mean(0).flatten()
 
     def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:
         low = batch["low"].float()

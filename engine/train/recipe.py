@@ -7,7 +7,7 @@ no files and no clock.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -120,6 +120,9 @@ class BaseRecipe(ABC):
 
     def load_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027
         """Take up what state() gave; called before the first step of a resumed training."""
+
+    def finish(self, network: nn.Module, batches: Iterable[Batch]) -> None:  # noqa: B027
+        """Put right, in place and by training pictures, what is wrong with a network that is to be published."""
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
         """Held-out figures of the EMA generator, for the log. SCORE names the one that a sweep chooses by, else the first."""

@@ -22,11 +22,14 @@ from engine.train.compensate import compensated
 from engine.train.data import PictureStore, pictures_in
 from engine.train.plan import Plan
 
+FINISHED_BY = 64  # batches
+
 
 def settle(
     network: nn.Module, bits: int, facts: Mapping[str, Any], state: Mapping[str, Any], folders: Sequence[Path]
 ) -> None:
-    """Round the network's weights to `bits` in place, and give it batch norms of its own, both by pictures of the folders.
+    """Round the network's weights to `bits` in place, give it batch norms of its own and finish it as its recipe does, all by
+    pictures of the folders.
 
     facts, state: the run's description and checkpoint, for its recipe and how far it had come. Raises InputMissing.
     """
@@ -52,3 +55,4 @@ def settle(
         compensated(network, recipe.nets()["generator"], bits, look)
         network.load_state_dict(rounded.unpacked(rounded.packed(network.state_dict(), bits)))
         norms.measured_anew(network, recipe.nets(), lesson)
+        recipe.finish(network.eval(), (recipe.batch(store, plan.batch, rng) for _ in range(FINISHED_BY)))

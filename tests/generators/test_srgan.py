@@ -207,6 +207,8 @@ def test_what_is_judged_moves_about(moved, side, places):
     assert all(torch.equal(seen[i], seen[i + 1]) for i in range(0, len(seen), 3))  # the truth, then the result
     assert len({tuple(x[0, :2, 0, 0].tolist()) for x in seen}) >= places
     assert srgan.Recipe.THESIS["moved"] == 0
+    with pytest.raises(ValueError, match="moved must be 0 to 16"):
+        srgan.Recipe(srgan.Generator(**TINY), {**GAN, "moved": 17})
 
 
 def test_published_sizes_of_the_discriminator_are_the_defaults():

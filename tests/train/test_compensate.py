@@ -7,6 +7,7 @@ import torch
 from skimage import data
 from torch import nn
 
+from engine.generators import srgan
 from engine.store import rounded
 from engine.train.compensate import compensated
 
@@ -49,3 +50,22 @@ def test_results_err_less(photo, bits):
     again = rounded.unpacked(rounded.packed(careful.state_dict(), bits))
     assert torch.equal(again["large.weight"], careful.large.weight)
     assert not seeing.large._forward_pre_hooks
+
+
+def test_an_enlarger_s_pattern_is_taken_off_its_last_biases():
+    """As the adversarial phase leaves it: the same at each 4x4 pixels. The thesis' net, which has no such biases, stays."""
+    torch.manual_seed(0)
+    net = srgan.Generator(**{**srgan.CONFIG, "channels": 8, "blocks": 1}).eval()
+    recipe = srgan.Recipe(net, {"patch": 8})
+    low = torch.rand(2, 3, 8, 8)
+    with torch.no_grad():
+        truth = net(low)
+        net.tail.bias += 0.05 * torch.randn(48)
+        assert (net(low) - truth).abs().max() > 0.05
+    recipe.finish(net, ({"low": low, "truth": truth} for _ in range(2)))
+    with torch.no_grad():
+        assert torch.allclose(net(low), truth, atol=1e-5)
+    other = srgan.Generator(**{**srgan.THESIS, "channels": 4, "blocks": 1})
+    before = copy.deepcopy(other.state_dict())
+    recipe.finish(other, iter(()))
+    assert all(torch.equal(before[key], value) for key, value in other.state_dict().items())
