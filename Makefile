@@ -1,5 +1,5 @@
 # make run     three photographs in colour and parts of two four times larger, in ./results
-# make test    the whole default test suite (offline, two minutes on two cores)
+# make test    the whole default test suite (offline, a minute and a half on two cores)
 # make check   formatting, lint, types and the house rules
 # make wheel   the installable wheel, in ./dist
 # Each one sets up .venv by itself. pip's own settings are honoured, nothing else is fetched.
