@@ -1,8 +1,8 @@
 """Which gradients are far longer than usual: one odd batch must not cost a training what it has learned.
 
 Clipping leaves such a gradient's direction, and Muon gives every direction the same length. An enlarger trained in bfloat16 on
-shared machines met one in a thousand or two with a thousand times the usual length, and one of them undid half an hour. The
-same batches, computed again, had nothing odd: a fault of the machine, not of the pictures.
+shared machines met two in 7,000 with a thousand times the usual length and more, and one such undid half an hour. The one that
+was drawn again, and judged by the weights of the beginning, had nothing odd: probably the machine, not the pictures.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ def settle(
             lesson(number)
 
     with norms.undisturbed(torch.device("cpu")):
-        compensated(network, recipe.nets()["generator"], bits, look)
-        network.load_state_dict(rounded.unpacked(rounded.packed(network.state_dict(), bits)))
+        if bits <= 8:
+            compensated(network, recipe.nets()["generator"], bits, look)
+            network.load_state_dict(rounded.unpacked(rounded.packed(network.state_dict(), bits)))
         norms.measured_anew(network, recipe.nets(), lesson)
         recipe.finish(network.eval(), (recipe.batch(store, plan.batch, rng) for _ in range(FINISHED_BY)))
