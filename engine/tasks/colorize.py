@@ -21,7 +21,7 @@ from engine.imaging.tiling import Span, pad_to
 from engine.store.cache import Model, ModelCache
 from engine.tasks import convert
 from engine.tasks.base import Picture, Reporter, TaskResult
-from engine.tasks.working import bands, check_hints, computed, reduced, reduced_size, said_by
+from engine.tasks.working import bands, check_hints, computed, left_out, reduced, reduced_size, said_by
 
 
 def run(
@@ -54,8 +54,7 @@ def run(
             chroma = view.chroma(model, seed)
         with reporter.phase("blend", len(list(bands(source, values["preview"])))) as done:
             pictures.append(_blend(source, mask, view, chroma * values["saturation"], values, done))
-    if source.icc and not pictures[0].icc:
-        notices.append("The grey picture's colour profile was left out: the result is in colour and counts as sRGB.")
+    notices += left_out(source, pictures[0])
     info = model.info() | {"seeds": seeds, "seconds": reporter.seconds, "notices": notices}
     return TaskResult(pictures, info)
 

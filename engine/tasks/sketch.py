@@ -25,7 +25,7 @@ from engine.imaging.tiling import pad_to
 from engine.store.cache import Model, ModelCache
 from engine.tasks import convert
 from engine.tasks.base import Picture, Reporter, TaskResult
-from engine.tasks.working import bands, check_hints, computed, reduced, reduced_size, said_by
+from engine.tasks.working import bands, check_hints, computed, left_out, reduced, reduced_size, said_by
 
 SEED_SHARE = 0.3  # what a seed decides of Z where there are hints
 GRAIN = 0.1  # of a drawing's ink: what paper may at most have of it, and not be ink
@@ -65,11 +65,9 @@ def run(
             made = drawing.coloured(model, z)
         with reporter.phase("blend", len(list(bands(source, values["preview"])))) as done:
             pictures.append(_blend(source, drawing.spread(_toned(made, values)), values, done))
-    notices = said_by(hints)
+    notices = said_by(hints) + left_out(source, pictures[0])
     if len(seeds) > 1 and (reference is not None or values["z"] is not None):
         notices.append("The colours were given, so the seeds changed nothing: the variants are alike.")
-    if source.icc and not pictures[0].icc:
-        notices.append("The grey picture's colour profile was left out: the result is in colour and counts as sRGB.")
     info = model.info() | {"seeds": seeds, "z": zs, "seconds": reporter.seconds, "notices": notices}
     return TaskResult(pictures, info)
 

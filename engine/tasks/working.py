@@ -70,6 +70,13 @@ def said_by(hints: Picture | None) -> list[str]:
     return ["Nothing is painted in the hints picture, so it changed nothing."]
 
 
+def left_out(source: Picture, result: Picture) -> list[str]:
+    """The notice for a grey picture's profile, which does not describe a picture in colour."""
+    if not source.icc or result.icc:
+        return []
+    return ["The grey picture's colour profile was left out: the result is in colour and counts as sRGB."]
+
+
 def computed(model: Model, *inputs: Tensor) -> Tensor:
     """The network's output. Raises OutOfMemory and WeightsNotFinite."""
     try:

@@ -17,7 +17,7 @@ from engine import disk
 from engine.client.errors import InputMissing, NothingToResume, NotWritable, TrainingError
 from engine.generators import base
 from engine.nn.unet import tame
-from engine.store import models, weights
+from engine.store import models, rounded, weights
 from engine.store.header import Header, digest
 from engine.train.arguments import setting
 from engine.train.plots import read_lines
@@ -147,7 +147,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--config", action="append", default=[], type=setting, metavar="NAME=VALUE", help="chosen after training"
     )
     parser.add_argument("--metrics", type=Path, help="JSON file of held-out figures; else the run's last ones")
-    parser.add_argument("--bits", type=int, choices=(32, 16, 8, 6, 4, 3), default=16, help="of the file's numbers (16)")
+    parser.add_argument(
+        "--bits", type=int, choices=(32, 16, 8, *rounded.FEW), default=16, help="of the file's numbers (16)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of weights; its SHA256SUMS is written anew")
     parser.add_argument(
         "--pictures", action="append", default=[], type=Path, metavar="DIR",
