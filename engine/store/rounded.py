@@ -9,7 +9,7 @@ What is small stays float16. Results hardly differ (DECISIONS.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
@@ -31,14 +31,15 @@ _CUTS = [share / 40 for share in range(40, 9, -1)]
 _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").view(np.uint64)[:, 0]
 
 
-def packed(state: Mapping[str, Tensor], bits: int = 8) -> dict[str, Tensor]:
+def packed(state: Mapping[str, Tensor], bits: int = 8, fine: Collection[str] = ()) -> dict[str, Tensor]:
     """A network's state with its large floating-point tensors [channels, ...] as whole numbers and their scales [channels].
 
-    bits: 8; or 6, 4 or 3 for those of them that FEW says (whose channels fill whole bytes).
+    bits: 8; or 6, 4 or 3 for those of them that FEW says (whose channels fill whole bytes). fine: layers that are left alone,
+    those that a generator's FINE names.
     """
     made = {}
     for key, tensor in state.items():
-        few = bits_of(tensor, bits)
+        few = 0 if key.rpartition(".")[0] in fine else bits_of(tensor, bits)
         if not few:
             made[key] = tensor
             continue

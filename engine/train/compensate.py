@@ -25,10 +25,12 @@ def compensated(network: nn.Module, seeing: nn.Module, bits: int, look: Callable
 
     seeing: a network of the same layers; look(): makes it pass over pictures.
     """
+    fine = getattr(network, "FINE", ())
     layers = {
         name: layer
         for name, layer in network.named_modules()
         if isinstance(layer, nn.Conv2d) and layer.groups == 1 and 0 < rounded.bits_of(layer.weight, bits) < 8
+        if name not in fine
     }
     with _watched({name: seeing.get_submodule(name) for name in layers}) as alike, torch.no_grad():
         look()

@@ -22,7 +22,7 @@ from engine.store.header import digest
 
 OUTPUT = "output"
 # Enough for every layer to count, small enough for a repository that keeps all of them for ever.
-_SIDE, _ENLARGED = 24, 12  # pixels; of what is enlarged
+_SIDE, _ENLARGED = 24, 8  # pixels; of what is enlarged
 
 
 def inputs(contract: Card) -> dict[str, Tensor]:

@@ -67,7 +67,7 @@ def test_half_precision_is_what_lies_on_disk(good):
 def in_few_bits(path: Path, bits: int = 8) -> tuple[headers.Header, torch.nn.Module]:
     """An enlarger as wide as the shipped ones, wider for fewer bits, written to `path` in so many; its header and network."""
     header, _ = weights.load(path)
-    sizes = {"channels": 48 if bits == 8 else 96, "blocks": 1}
+    sizes = {"channels": 48 if bits == 8 else 96, "blocks": 1, "attention": True}
     torch.manual_seed(0)
     header, network = replace(header, config=sizes), base.module("srgan").Generator(**sizes)
     weights.write(path, network, header, bits=bits)
@@ -110,7 +110,7 @@ def test_in_6_4_and_3_bits_large_tensors_err_by_a_twenty_fifth_a_tenth_and_a_fif
     assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == again.shapes
     head, _ = parts(good)
     assert head[name]["dtype"] == "U8" and head[name]["shape"] == shape
-    assert "I8" in {entry.get("dtype") for entry in head.values()}
+    assert "I8" in {entry.get("dtype") for entry in head.values()} and head["tail.weight"]["dtype"] == "F16"
     state, other = network.state_dict(), loaded.state_dict()
     for key, tensor in state.items():
         tensor, found = (x.float().reshape(len(x) if x.ndim > 1 else 1, -1) for x in (tensor, other[key]))

@@ -4,11 +4,13 @@ import copy
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from skimage import data
 from torch import nn
 
-from engine.generators import srgan
-from engine.store import rounded
+from engine.generators import srgan, swift
+from engine.store import rounded, weights
+from engine.store.header import Header
 from engine.train.compensate import compensated
 
 
@@ -50,6 +52,23 @@ def test_results_err_less(photo, bits):
     again = rounded.unpacked(rounded.packed(careful.state_dict(), bits))
     assert torch.equal(again["large.weight"], careful.large.weight)
     assert not seeing.large._forward_pre_hooks
+
+
+def test_what_makes_the_places_of_an_enlargement_stays_fine(photo, tmp_path):
+    """In the last layer errors would repeat every four pixels; other layers are rounded."""
+    torch.manual_seed(0)
+    for module, sizes in ((srgan, {"channels": 48, "blocks": 1}), (swift, {"channels": 32, "layers": 2})):
+        net = module.Generator(**{**module.CONFIG, **sizes}).eval()
+        before = copy.deepcopy(net)
+        compensated(net, before, 6, lambda net=before: net(photo[..., :32, :32]))
+        assert torch.equal(net.tail.weight, before.tail.weight)
+        path = tmp_path / f"{module.CARD.name}.toy.safetensors"
+        header = Header(module.CARD.name, "toy", "upscale", "Toy", "none", "MIT", {**module.CONFIG, **sizes}, [])
+        weights.write(path, net, header, bits=6)
+        stored = load_file(path)
+        assert stored["tail.weight"].dtype == torch.float16
+        assert any(tensor.dtype in (torch.int8, torch.uint8) for tensor in stored.values())
+        assert torch.equal(weights.load(path)[1].tail.weight, net.tail.weight.half().float())
 
 
 def test_an_enlarger_s_pattern_is_taken_off_its_last_biases():
