@@ -60,6 +60,14 @@ def encoded(array: np.ndarray, linear: bool) -> Tensor:
     return values.expand(-1, 3, -1, -1)
 
 
+def is_grey(array: np.ndarray) -> bool:
+    """Whether colour samples [H, W, 1 or 3 (+ alpha)] are the same in all colours: most scans of black-and-white prints."""
+    if array.shape[2] < 3:
+        return True
+    bands = (array[start : start + 64] for start in range(0, len(array), 64))  # in colour, the first one says so
+    return all(np.array_equal(b[..., 0], b[..., 1]) and np.array_equal(b[..., 1], b[..., 2]) for b in bands)
+
+
 def luma(array: np.ndarray, linear: bool) -> Tensor:
     """The luma [1, 1, H, W] of colour samples [H, W, 1 or 3 (+ alpha, left away)], display-encoded."""
     if array.shape[2] >= 3:

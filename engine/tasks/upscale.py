@@ -126,6 +126,7 @@ class _Enlargement:
         self.views = VIEWS if quality == "best" else VIEWS[:1]
         self.exact = quality != "normal"
         self.scale = model.card.scale
+        self.grey = convert.is_grey(source.array)
         try:
             self.result = np.empty((height, width, source.array.shape[2]), source.array.dtype)
         except MemoryError as error:
@@ -223,9 +224,9 @@ class _Enlargement:
             large = large[..., top : top + down.shape[1], left : left + right.shape[1]]
             if (self.height, self.width) != (source.height * scale, source.width * scale):
                 large = resize.apply(large, down, right)
-            channels = 1 if source.array.shape[2] < 3 else 3
-            if channels == 1:
+            if self.grey:  # networks answer edges with a breath of colour
                 large = colour.luma(large)
+            channels = 1 if source.array.shape[2] < 3 else 3
             target[..., :channels] = convert.samples(large, source.array.dtype, source.linear)
             if source.has_alpha:
                 target[..., -1:] = self._alpha(out_rows, out_columns)

@@ -81,6 +81,23 @@ def test_every_kind_of_sample_stays_what_it_is(engine, small, dtype, channels):
     assert np.abs((result.astype(float) / top).clip(0, 1) - eight).max() < 0.01
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_grey_picture_stays_grey_however_it_is_stored(engine, small, dtype):
+    """In three equal channels it gives the bytes that it gives in one; a single coloured pixel makes it a colour picture."""
+    grey = small[..., :1] if dtype == np.uint8 else (small[..., :1] / 255).astype(dtype)
+    single = engine.upscale(grey, scale=4).picture.array
+    for more in ([], [np.full_like(grey, grey.max())]):
+        equal = np.concatenate([grey, grey, grey, *more], 2)
+        result = engine.upscale(equal, scale=4).picture.array
+        assert result.shape[2] == 3 + len(more)
+        for channel in range(3):
+            np.testing.assert_array_equal(result[..., channel], single[..., 0])
+    coloured = np.concatenate([grey, grey, grey], 2)
+    coloured[-1, -1, 0] = 0 if coloured[-1, -1, 0] > 0 else grey.max()
+    result = engine.upscale(coloured, scale=4).picture.array
+    assert (np.ptp(result, axis=2) > 0).any()
+
+
 def test_sixteen_bits_are_not_eight_bits_widened(engine):
     ramp = np.tile(np.linspace(20000, 20600, 64).astype(np.uint16), (32, 1))
     result = engine.upscale(np.dstack([ramp] * 3), scale=2).array
