@@ -96,9 +96,8 @@ class Generator(nn.Module):
 
     FOLDS = (("body_conv", "body_norm"),)
     WIDENS = True
-    FINE = (
-        "tail",
-    )  # in files of few bits: it makes the 4x4 places, and its errors would be a pattern over the picture
+    # In files of few bits: it makes the 4x4 places, and its errors would be a pattern over the picture.
+    FINE = ("tail",)
 
     def __init__(
         self,

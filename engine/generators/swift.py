@@ -40,9 +40,8 @@ class Generator(nn.Module):
     no training showed, are not answered with many times white.
     """
 
-    FINE = (
-        "tail",
-    )  # in files of few bits: it makes the 4x4 places, and its errors would be a pattern over the picture
+    # In files of few bits: it makes the 4x4 places, and its errors would be a pattern over the picture.
+    FINE = ("tail",)
 
     def __init__(self, channels: int = 32, layers: int = 13, limit: float = 0.0) -> None:
         super().__init__()

@@ -73,9 +73,9 @@ def enlarged(
     steps = [(height, width)]
     if height > source.height * model.card.scale or width > source.width * model.card.scale:
         steps.insert(0, (source.height * model.card.scale, source.width * model.card.scale))
-    picture = source
+    picture, grey = source, convert.is_grey(source.array)
     for step_height, step_width in steps:
-        step = _Enlargement(picture, step_height, step_width, model, notices, quality)
+        step = _Enlargement(picture, step_height, step_width, model, notices, quality, grey)
         last = (step_height, step_width) == (height, width)
         if part is not None and picture is not source:
             x, y, wide, high = (n * model.card.scale for n in part)
@@ -120,13 +120,12 @@ class _Enlargement:
     """One pass of the network over one picture, to an exact size of at most `scale` times the source's."""
 
     def __init__(
-        self, source: Picture, height: int, width: int, model: Model, notices: list[str], quality: str
+        self, source: Picture, height: int, width: int, model: Model, notices: list[str], quality: str, grey: bool
     ) -> None:
         self.source, self.height, self.width, self.model, self.notices = source, height, width, model, notices
         self.views = VIEWS if quality == "best" else VIEWS[:1]
         self.exact = quality != "normal"
-        self.scale = model.card.scale
-        self.grey = convert.is_grey(source.array)
+        self.scale, self.grey = model.card.scale, grey
         try:
             self.result = np.empty((height, width, source.array.shape[2]), source.array.dtype)
         except MemoryError as error:

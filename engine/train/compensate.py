@@ -29,8 +29,8 @@ def compensated(network: nn.Module, seeing: nn.Module, bits: int, look: Callable
     layers = {
         name: layer
         for name, layer in network.named_modules()
-        if isinstance(layer, nn.Conv2d) and layer.groups == 1 and 0 < rounded.bits_of(layer.weight, bits) < 8
-        if name not in fine
+        if isinstance(layer, nn.Conv2d) and layer.groups == 1 and name not in fine
+        if 0 < rounded.bits_of(layer.weight, bits) < 8
     }
     with _watched({name: seeing.get_submodule(name) for name in layers}) as alike, torch.no_grad():
         look()
