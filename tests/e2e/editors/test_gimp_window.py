@@ -48,14 +48,14 @@ def test_from_the_menu_through_the_dialog_and_one_undo(photo):
     assert photo.state() == before
 
 
-@pytest.mark.parametrize("photo", [4], indirect=True)  # work enough that nobody is too late
+@pytest.mark.parametrize("photo", [6], indirect=True)  # work enough that nobody is too late: 151 megapixels
 def test_cancel_in_the_status_bar(photo):
     before = photo.state()
     photo.choose("upscale", "Upscale")
     photo.keys("Return")
     until(photo.engine.working, "the job's start")
     until(lambda: computing(photo), "the first tile")
-    photo.screen.do("sleep", "4")
+    photo.screen.do("sleep", "2")
     photo.shot("progress")
     photo.click(*CANCEL)
     until(lambda: not photo.engine.working(), "the job's end", patience=5.0)
