@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.store.header import PLANES, SCALE
 
@@ -35,7 +35,7 @@ def packed(state: Mapping[str, Tensor], bits: int = 8, fine: Collection[str] = (
     """A network's state with its large floating-point tensors [channels, ...] as whole numbers and their scales [channels].
 
     bits: 8; or 6, 4 or 3 for those of them that FEW says (whose channels fill whole bytes). fine: layers that are left alone,
-    those that a generator's FINE names.
+    as fine_of() says.
     """
     made = {}
     for key, tensor in state.items():
@@ -53,6 +53,11 @@ def packed(state: Mapping[str, Tensor], bits: int = 8, fine: Collection[str] = (
             made[key] = steps.to(torch.int8)
         made[key + SCALE] = scale
     return made
+
+
+def fine_of(network: nn.Module) -> Collection[str]:
+    """The layers of a network that no file rounds: its generator's FINE."""
+    return getattr(network, "FINE", ())
 
 
 def bits_of(tensor: Tensor, bits: int) -> int:

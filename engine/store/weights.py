@@ -27,7 +27,7 @@ def write(path: Path, network: nn.Module, header: Header, bits: int = 16) -> Non
     """
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
     if bits < 32:
-        small = rounded.packed(state, bits, getattr(network, "FINE", ())) if bits <= 8 else state
+        small = rounded.packed(state, bits, rounded.fine_of(network)) if bits <= 8 else state
         # Of scales float16 would lose the smallest.
         state = {k: v.half() if v.is_floating_point() and not k.endswith(SCALE) else v for k, v in small.items()}
     metadata = {"format": FORMAT, "generator": header.generator, "tag": header.tag, "task": header.task}

@@ -25,7 +25,7 @@ def compensated(network: nn.Module, seeing: nn.Module, bits: int, look: Callable
 
     seeing: a network of the same layers; look(): makes it pass over pictures.
     """
-    fine = getattr(network, "FINE", ())
+    fine = rounded.fine_of(network)
     layers = {
         name: layer
         for name, layer in network.named_modules()

@@ -53,6 +53,8 @@ def print_table(title: str, rows: Mapping[str, Figures]) -> None:
         stop = start + 1
         while stop < len(names) and first + sum(widths[start : stop + 1]) <= 120:
             stop += 1
+        if stop < len(names) and stop > start + 1 and names[stop] == f"{names[stop - 1]}_truth":
+            stop -= 1  # a figure and the truth's stand side by side
         print(" " * first + "".join(f"{n:>{w}}" for n, w in zip(names[start:stop], widths[start:stop], strict=True)))
         for method, row in rows.items():
             cells = [f"{row[n]:.4f}" if n in row else "-" for n in names[start:stop]]

@@ -54,7 +54,7 @@ def settle(
     with norms.undisturbed(torch.device("cpu")):
         if bits <= 8:
             compensated(network, recipe.nets()["generator"], bits, look)
-            small = rounded.packed(network.state_dict(), bits, getattr(network, "FINE", ()))
+            small = rounded.packed(network.state_dict(), bits, rounded.fine_of(network))
             network.load_state_dict(rounded.unpacked(small))
         norms.measured_anew(network, recipe.nets(), lesson)
         recipe.finish(network.eval(), (recipe.batch(store, plan.batch, rng) for _ in range(FINISHED_BY)))

@@ -16,7 +16,7 @@ from engine.nn.perceptual import Features
 from engine.store import models
 from engine.store.header import digest
 from engine.train import metrics
-from engine.train.evaluate import contact_sheet
+from engine.train.evaluate import contact_sheet, print_table
 from engine.train.evaluation import generate, sketch
 from engine.train.evaluation.base import SHOWN, Report, Request, Tally
 from engine.train.evaluation.neighbours import Neighbours
@@ -240,3 +240,12 @@ def test_every_metric_names_its_paper_first():
     for path in Path(metrics.__file__).parent.glob("[!_]*.py"):
         first = path.read_text(encoding="utf-8").splitlines()[0]
         assert re.match(r'"""[A-ZÀ-ž].*(19|20)\d\d', first), path.name
+
+
+def test_a_figure_and_the_truths_stand_in_one_table(capsys):
+    names = ["psnr_y", *(f"figure_of_some_length_{n}" for n in range(3)), "checks", "checks_truth", "last"]
+    print_table("title", {"method": dict.fromkeys(names, 1.0)})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    heads = [line.split() for line in lines[1:] if "1.0" not in line]
+    assert heads == [names[:4], names[4:]]
