@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from typing import Annotated, cast
 
@@ -10,6 +12,7 @@ import typer
 from engine import __version__
 from engine.cli import bench, doctor, install, models, pictures, service
 from engine.client.errors import OptionError, PincelError
+from engine.client.options import TASKS
 
 # Of the exceptions for a wrong command line typer exports the one for a parameter alone; their parent is its first base.
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -71,16 +74,34 @@ def _evaluate(context: typer.Context) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status. arguments: None takes the process's own."""
+    given = pictures.normalised(sys.argv[1:] if arguments is None else arguments)
+    _any_name_can_be_printed()
     try:
-        return _dispatched(pictures.normalised(sys.argv[1:] if arguments is None else arguments))
+        return _dispatched(given)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BrokenPipeError:  # whoever reads, `head` for one, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 128 + 13
     except PincelError as error:
+        if given[:1] and given[0] in TASKS and "--json" in given:
+            from engine.cli.report import Lines
+
+            return pictures.refused(Lines(), error)
         print(f"{error.sentence} ({error.code})\n  {error.remedy}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+
+
+def _any_name_can_be_printed() -> None:
+    """Names of files that stdout's encoding lacks, or that are none in this system's, must not end a batch.
+
+    In UTF-8 such a name leaves as the bytes that it is, for the next program; elsewhere with escapes.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace")
 
 
 def _dispatched(arguments: list[str]) -> int:

@@ -92,6 +92,16 @@ class Place:
             raise OptionError(f"{there} works {other}, {here} in this process.", "Leave one of the two away.")
 
 
+@dataclass(frozen=True)
+class How:
+    """What the flags say. convert: accept what loses something; overwrite: replace results that exist; skip_existing: leave
+    them alone, also those that another run makes meanwhile."""
+
+    convert: bool = False
+    overwrite: bool = False
+    skip_existing: bool = False
+
+
 @contextmanager
 def engine_for(place: Place) -> Iterator[tuple[Engine, str]]:
     """The engine to use and where it is, "service" or "local"."""
@@ -129,20 +139,20 @@ def run(
     extras: Mapping[str, Path],
     report: Report,
     place: Place,
-    *,
-    convert: bool = False,
-    overwrite: bool = False,
+    how: How,
 ) -> int:
     """Do the works and return the command's exit status: 0, or that of the first picture that failed, or 130.
 
     options: the task's options. extras: "hints" and "mask" by path.
     """
-    began, done, failures = time.monotonic(), 0, []
-    tried = 0
+    began, failures = time.monotonic(), []
+    done = bad = left = 0  # pictures
     interrupt = Interrupt()
 
     def failed(source: Path | None, error: PincelError) -> None:
         failures.append(error)
+        if isinstance(error, Cancelled) and done:
+            error.remedy = "What is done is whole. Give the same command with --skip-existing to go on."
         report.failed(source, TASKS[task].own(error))
 
     with interrupt.installed():
@@ -155,17 +165,21 @@ def run(
                     foretell(task, works, options, report, engine)
                 with report.working(len(works)):
                     for work in works:
-                        tried += 1
                         report.began(work)
                         try:
                             if work.error is not None:
                                 raise work.error
                             assert engine is not None
-                            _one(task, work, options, extras, report, engine, interrupt, convert, overwrite)
+                            if how.skip_existing and work.finished():  # by another run since it was planned
+                                left += 1
+                                report.left_out([work])
+                                continue
+                            _one(task, work, options, extras, report, engine, interrupt, how)
                             done += 1
                         except PincelError as error:
+                            bad += not isinstance(error, Cancelled)
                             failed(work.source, error)
-                            if isinstance(error, _FATAL):
+                            if _fatal(error):
                                 break
         except PincelError as error:  # no engine to be had
             report.started(len(works), "none")
@@ -173,8 +187,14 @@ def run(
         except KeyboardInterrupt:
             failed(None, Cancelled(f"Interrupted; {done} of {len(works)} pictures were done."))
     status = 130 if interrupt.asked else failures[0].exit_status if failures else 0
-    report.finished(done, len(failures), len(works) - tried, time.monotonic() - began, status)
+    faults = sum(not isinstance(error, Cancelled) for error in failures)
+    report.finished(done, faults, len(works) - done - bad - left, time.monotonic() - began, status)
     return status
+
+
+def _fatal(error: PincelError) -> bool:
+    """Whether the error would befall every picture alike, and not only the one that it names in its detail."""
+    return isinstance(error, _FATAL) and "picture" not in error.detail
 
 
 def foretell(task: str, works: list[Work], options: Mapping[str, Any], report: Report, engine: Engine) -> None:
@@ -198,7 +218,7 @@ def foretell(task: str, works: list[Work], options: Mapping[str, Any], report: R
 @contextmanager
 def _nowhere() -> Iterator[tuple[None, str]]:
     """No engine, where every picture is known to be bad before one is needed."""
-    yield None, "local"
+    yield None, "none"
 
 
 def _one(
@@ -209,13 +229,14 @@ def _one(
     report: Report,
     engine: Engine,
     interrupt: Interrupt,
-    convert: bool,
-    overwrite: bool,
+    how: How,
 ) -> None:
     """Raises PincelError and KeyboardInterrupt, nothing else."""
     began = time.monotonic()
     try:
-        given: dict[str, Any] = {"convert": convert} if work.source is not None else {}
+        for folder in {target.parent for target in work.targets}:
+            _check_folder(folder)
+        given: dict[str, Any] = {"convert": how.convert} if work.source is not None else {}
         result: Result = getattr(engine, task)(
             *([work.source] if work.source is not None else []),
             **given,
@@ -227,7 +248,10 @@ def _one(
         results = result.variants or [result]
         for target in work.targets:
             _make_folder(target.parent)
-        written = [made.save(path, overwrite=overwrite) for made, path in zip(results, work.targets, strict=True)]
+        written = []
+        for made, path in zip(results, work.targets, strict=True):
+            if not (how.skip_existing and path.exists()):
+                written.append(made.save(path, overwrite=how.overwrite))
     except (PincelError, KeyboardInterrupt):
         raise
     except MemoryError as error:
@@ -239,6 +263,15 @@ def _one(
             raise
         raise InternalError(f"A fault of Pincel's own: {type(error).__name__}: {error}") from error
     report.result(work, written, time.monotonic() - began, result.info)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises OutputError or NotWritable where no result could be written into the folder: before the work, not after it."""
+    there = next(place for place in (folder, *folder.parents) if os.path.exists(place))
+    if not os.path.isdir(there):
+        raise OutputError(f"{there} is no folder.", path=str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise NotWritable(f"The folder {there} may not be written to.", path=str(there))
 
 
 def _make_folder(folder: Path) -> None:

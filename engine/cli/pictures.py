@@ -9,12 +9,15 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.client.errors import OptionError, PincelError
 from engine.client.options import TASKS, Option, Task, figure
+
+if TYPE_CHECKING:
+    from engine.cli.report import Report
 
 _COMMON = "Files and engine"
 _EXTRAS = {
@@ -125,21 +128,27 @@ def _numbers(option: Option, text: str) -> list[float]:
 def _rectangle(option: Option, text: str) -> list[float]:
     """The preview's numbers. Raises OptionError."""
     numbers = text.split(",")
-    if len(numbers) != option.count or not all(number.strip().isdecimal() for number in numbers):
+    wrong = len(numbers) != option.count or not all(number.strip().isdecimal() for number in numbers)
+    if wrong or (any(map(int, numbers)) and not all(map(int, numbers[2:]))):
         remedy = "Give --preview X,Y,WIDTH,HEIGHT in the source's pixels, or --preview alone for the middle."
         raise OptionError(f"--preview takes four whole numbers, not {text[:80]!r}.", remedy, option=option.name)
     return [float(number) for number in numbers]
 
 
 def _extra(name: str) -> inspect.Parameter:
-    return _parameter(name, Path | None, None, f"--{name}", help=_EXTRAS[name], rich_help_panel="Options of the task")
+    # readable=False, here and for the files: one that may not be read is reported as every other fault, and the rest goes on.
+    return _parameter(
+        name, Path | None, None, f"--{name}", help=_EXTRAS[name], readable=False, rich_help_panel="Options of the task"
+    )
 
 
 def _common_parameters(task: Task) -> list[inspect.Parameter]:
     files = inspect.Parameter(
         "inputs",
         inspect.Parameter.KEYWORD_ONLY,
-        annotation=Annotated[list[Path], typer.Argument(metavar="FILES...", help="Pictures, and folders of them.")],
+        annotation=Annotated[
+            list[Path], typer.Argument(metavar="FILES...", help="Pictures, and folders of them.", readable=False)
+        ],
     )
     place = "A file, a folder, or a template with {stem} {name} {task} {seed} {ext} {n}. Else: "
     place += "beside the source." if task.source else "this folder, by seed."
@@ -192,8 +201,8 @@ def _run(
     convert: bool = False,
 ) -> int:
     from engine.cli import batch
-    from engine.cli.plan import Work, plan
-    from engine.cli.report import Lines, Report, Screen
+    from engine.cli.plan import Work, missing, plan
+    from engine.cli.report import Lines, Screen
 
     report: Report = Lines() if as_json else Screen(quiet)
     left_out: list[Work] = []
@@ -202,17 +211,25 @@ def _run(
         written = [option for option in task.options if option.kind == "numbers" and options[option.name] is not None]
         values = task.complete(options | {o.name: _numbers(o, options[o.name]) for o in written})
         naming = {"recursive": recursive, "overwrite": overwrite, "skip_existing": skip_existing}
-        read = extras.values()
-        works = plan(task.name, values, list(inputs), out, reads=read, leave=left_out.append, **naming)
+        for error in map(missing, extras.values()):
+            if error is not None:
+                raise error
+        works = plan(task.name, values, list(inputs), out, extras=extras, leave=left_out.append, **naming)
     except PincelError as error:
-        report.started(0, "none")
-        report.failed(None, error)
-        report.finished(0, 1, 0, 0.0, error.exit_status)
-        return error.exit_status
+        return refused(report, error)
     report.left_out(left_out)
     if dry_run:
         return _dry(works, report)
-    return batch.run(task.name, works, values, extras, report, where, convert=convert, overwrite=overwrite)
+    how = batch.How(convert, overwrite, skip_existing)
+    return batch.run(task.name, works, values, extras, report, where, how)
+
+
+def refused(report: Report, error: PincelError) -> int:
+    """Say why a command cannot even begin; its exit status."""
+    report.started(0, "none")
+    report.failed(None, error)
+    report.finished(0, 1, 0, 0.0, error.exit_status)
+    return error.exit_status
 
 
 def _dry(works: list[Any], report: Any) -> int:

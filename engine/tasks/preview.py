@@ -30,6 +30,7 @@ def box(
             f"The preview {x},{y},{width},{height} is not inside the picture of {source.width} x {source.height} pixels.",
             "Give X,Y,WIDTH,HEIGHT in the picture's own pixels, or no numbers for its middle.",
             option="preview",
+            picture=[source.width, source.height],
         )
     return x, y, width, height
 

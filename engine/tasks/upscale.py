@@ -47,7 +47,9 @@ def run(source: Picture, values: dict[str, Any], models: ModelCache, reporter: R
         model = models.get("upscale", values["generator"], values["realism"], wanted)
     most = model.card.scale**2
     if height > source.height * most or width > source.width * most:
-        raise OptionError(f"{width} x {height} is more than {most} times the source's size.")
+        raise OptionError(
+            f"{width} x {height} is more than {most} times the source's size.", picture=[source.width, source.height]
+        )
     notices: list[str] = []
     picture = enlarged(source, height, width, model, reporter, notices, values["quality"], values["preview"])
     info = model.info() | {"seconds": reporter.seconds, "notices": notices, "size": [width, height]}
@@ -102,7 +104,8 @@ def target_size(source: Picture, values: dict[str, Any]) -> tuple[int, int]:
         width = max(1, round(source.width * height / source.height))
     if width < source.width or height < source.height:
         raise OptionError(
-            f"{width} x {height} is smaller than the picture ({source.width} x {source.height}); upscale only enlarges."
+            f"{width} x {height} is smaller than the picture ({source.width} x {source.height}); upscale only enlarges.",
+            picture=[source.width, source.height],
         )
     if max(width, height) > SIDE_MAX:
         raise TooLarge(f"The result would be {width} x {height} pixels; a side may have at most {SIDE_MAX}.")

@@ -111,7 +111,7 @@ def test_a_source_is_never_a_target(tmp_path):
     for out in (source, link):
         work = plan("colorize", COLORIZE, [source], str(out), overwrite=True)[0]
         assert isinstance(work.error, OutputIsSource)
-    work = plan("colorize", COLORIZE, [source], str(other), overwrite=True, reads=[other])[0]
+    work = plan("colorize", COLORIZE, [source], str(other), overwrite=True, extras={"mask": other})[0]
     assert isinstance(work.error, OutputIsSource)
 
 
