@@ -95,11 +95,12 @@ class Place:
 @dataclass(frozen=True)
 class How:
     """What the flags say. convert: accept what loses something; overwrite: replace results that exist; skip_existing: leave
-    them alone, also those that another run makes meanwhile."""
+    them alone, also those that another run makes meanwhile; quality: of JPEG and WebP, 1 to 100, None for the usual one."""
 
     convert: bool = False
     overwrite: bool = False
     skip_existing: bool = False
+    quality: int | None = None
 
 
 @contextmanager
@@ -251,7 +252,7 @@ def _one(
         written = []
         for made, path in zip(results, work.targets, strict=True):
             if not (how.skip_existing and path.exists()):
-                written.append(made.save(path, overwrite=how.overwrite))
+                written.append(made.save(path, overwrite=how.overwrite, quality=how.quality))
     except (PincelError, KeyboardInterrupt):
         raise
     except MemoryError as error:

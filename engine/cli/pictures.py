@@ -158,6 +158,16 @@ def _common_parameters(task: Task) -> list[inspect.Parameter]:
         _parameter("overwrite", bool, False, "--overwrite", help="Replace results that exist (never a source)."),
         _parameter("skip_existing", bool, False, "--skip-existing", help="Leave out sources whose results exist."),
         _parameter("convert", bool, False, "--convert", help="Accept CMYK, palettes and the first frame of several."),
+        _parameter(
+            "file_quality",
+            int | None,
+            None,
+            "--file-quality",
+            min=1,
+            max=100,
+            metavar="N",
+            help="Of JPEG and WebP, 1 to 100. Else 95.",
+        ),
         _parameter("engine", Where, Where.auto, "--engine", help="auto uses a running engine, if there is one."),
         _parameter("remote", str | None, None, "--remote", help="The engine of another machine: see pincel pair."),
         _parameter(
@@ -190,6 +200,7 @@ def _run(
     out: str | None,
     overwrite: bool,
     skip_existing: bool,
+    file_quality: int | None,
     engine: Where,
     remote: str | None,
     device: str | None,
@@ -206,21 +217,24 @@ def _run(
 
     report: Report = Lines() if as_json else Screen(quiet)
     left_out: list[Work] = []
+    passed_over: list[Path] = []
     try:
         where = batch.Place(engine.value, device, remote)
         written = [option for option in task.options if option.kind == "numbers" and options[option.name] is not None]
         values = task.complete(options | {o.name: _numbers(o, options[o.name]) for o in written})
-        naming = {"recursive": recursive, "overwrite": overwrite, "skip_existing": skip_existing}
         for error in map(missing, extras.values()):
             if error is not None:
                 raise error
-        works = plan(task.name, values, list(inputs), out, extras=extras, leave=left_out.append, **naming)
+        naming = {"recursive": recursive, "overwrite": overwrite, "skip_existing": skip_existing}
+        leave, over = left_out.append, passed_over.append
+        works = plan(task.name, values, list(inputs), out, extras=extras, leave=leave, pass_over=over, **naming)
     except PincelError as error:
         return refused(report, error)
     report.left_out(left_out)
+    report.passed_over(passed_over)
     if dry_run:
         return _dry(works, report)
-    how = batch.How(convert, overwrite, skip_existing)
+    how = batch.How(convert, overwrite, skip_existing, file_quality)
     return batch.run(task.name, works, values, extras, report, where, how)
 
 

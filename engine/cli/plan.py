@@ -48,17 +48,19 @@ def plan(
     skip_existing: bool = False,
     extras: Mapping[str, Path] | None = None,
     leave: Callable[[Work], object] = lambda work: None,
+    pass_over: Callable[[Path], object] = lambda path: None,
 ) -> list[Work]:
     """The works, in the order of the inputs; a folder's pictures by name.
 
     out: None (beside the source), a folder, a file name or a template with {stem}-like fields. A source that is missing, or
     whose target exists, becomes a work with an error; with skip_existing, a source whose targets all exist is left out.
     extras: the other pictures that the command reads ("mask", "hints"), which no result may replace. leave: is called with
-    each work left out. Raises OptionError or OutputFormat when `out` itself makes no sense.
+    each work left out; pass_over: with each picture of a folder that is called like a result. Raises OptionError or
+    OutputFormat when `out` itself makes no sense.
     """
     read = dict(extras or {})
     if TASKS[task].source:
-        found = list(_sources(inputs, recursive, labels(task, values), out))
+        found = list(_sources(inputs, recursive, labels(task, values), out, pass_over))
     else:
         found = [(Work(None), Path())]
     naming = Naming(task, values, out, len(found), "mask" in read)
@@ -110,12 +112,14 @@ def _refused(
 # ---- sources -----------------------------------------------------------------------------------------------------
 
 
-def _sources(inputs: list[Path], recursive: bool, made: str, out: str | None) -> Iterator[tuple[Work, Path]]:
+def _sources(
+    inputs: list[Path], recursive: bool, made: str, out: str | None, pass_over: Callable[[Path], object]
+) -> Iterator[tuple[Work, Path]]:
     """Each source once, with the folder it has below the input that named it."""
     seen: set[str] = set()
     for given in inputs:
         if os.path.isdir(given):
-            candidates = list(_pictures(given, recursive, made, out))
+            candidates = list(_pictures(given, recursive, made, out, pass_over))
             if not candidates:
                 remedy = "Name a folder with pictures in it" + ("." if recursive else ", or add --recursive.")
                 yield Work(given, error=InputMissing(f"The folder {given} holds no pictures.", remedy)), Path()
@@ -140,7 +144,9 @@ def missing(path: Path) -> InputMissing | None:
     return None
 
 
-def _pictures(folder: Path, recursive: bool, made: str, out: str | None) -> Iterator[Work]:
+def _pictures(
+    folder: Path, recursive: bool, made: str, out: str | None, pass_over: Callable[[Path], object]
+) -> Iterator[Work]:
     """The folder's pictures, without hidden ones and without results (labels: made) that an earlier run left beside them.
 
     A folder that cannot be listed is a work with an error; the one for the results is no source, wherever it lies.
@@ -161,6 +167,8 @@ def _pictures(folder: Path, recursive: bool, made: str, out: str | None) -> Iter
         stems = {Path(n).stem for n in pictures}
         for name in pictures:
             result = re.fullmatch(rf"(.+?)\.({made})(-\d+)?", Path(name).stem)
-            if not (result and result[1] in stems):
+            if result and result[1] in stems:
+                pass_over(Path(place) / name)
+            else:
                 yield Work(Path(place) / name)
     yield from closed

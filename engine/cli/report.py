@@ -2,7 +2,7 @@
 
 The JSON lines, one object a line, by their "event":
 
-    {"event": "start", "files": 2, "engine": "service", "local" or "none", "version": "0.1.0"}
+    {"event": "start", "files": 2, "passed_over": 0, "engine": "service", "local" or "none", "version": "0.1.0"}
     {"event": "forecast", "seconds": 41.2, "bytes": 1200000000}                  (of all pictures; left out where not known)
     {"event": "plan", "source": PATH, "targets": [PATH, ...]}                                    (--dry-run only)
     {"event": "progress", "source": PATH, "phase": "net", "step": 1, "steps": 4, "fraction": 0.31, "eta": 2.5 or null}
@@ -50,6 +50,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._last = 0.0
+        self._passed_over = 0
 
     def _say(self, event: str, **values: Any) -> None:
         sys.stdout.write(json.dumps({"event": event, **values}, default=str) + "\n")
@@ -58,8 +59,11 @@ class Lines:
     def left_out(self, works: list[Work]) -> None:
         """Nothing: what is left out has no line."""
 
+    def passed_over(self, paths: list[Path]) -> None:
+        self._passed_over = len(paths)
+
     def started(self, files: int, where: str, remote: str | None = None) -> None:
-        self._say("start", files=files, engine=where, version=__version__)
+        self._say("start", files=files, passed_over=self._passed_over, engine=where, version=__version__)
 
     def foretold(self, seconds: float, nbytes: int) -> None:
         self._say("forecast", seconds=round(seconds, 3), bytes=nbytes)
@@ -129,6 +133,12 @@ class Screen:
         else:
             said = "1 picture has its result" if count == 1 else f"{count} pictures have their results"
         self.console.print(f"{said} already: left out.", style="dim")
+
+    def passed_over(self, paths: list[Path]) -> None:
+        """What a folder holds under the names of results of this command."""
+        if paths and not self.quiet:
+            some = "1 picture is" if len(paths) == 1 else f"{len(paths)} pictures are"
+            self.console.print(f"{some} called like results of this command: passed over.", style="dim")
 
     def started(self, files: int, where: str, remote: str | None = None) -> None:
         """where: as in the JSON lines; remote: the name of the machine whose engine does the work, or None."""

@@ -243,3 +243,26 @@ def test_half_a_middle_is_no_preview(tmp_path, capsys, numbers):
     assert pincel("colorize", grey(tmp_path / "a.png"), "--preview", numbers) == 2
     assert "--preview takes four whole numbers" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_what_is_called_like_a_result_is_counted(tmp_path, capsys):
+    for name in ("a.png", "a.x4.png", "a.w300.png"):
+        grey(tmp_path / name)
+    assert pincel("upscale", tmp_path, "--scale", 1, "-o", tmp_path / "out", "--json", "--dry-run") == 0
+    start = events(capsys.readouterr().out)[0]
+    assert (start["files"], start["passed_over"]) == (1, 2)
+    assert pincel("upscale", tmp_path, "--dry-run", "-o", tmp_path / "out") == 0
+    assert "2 pictures are called like results of this command: passed over." in capsys.readouterr().err
+
+
+def test_the_quality_of_files(tmp_path):
+    source = grey(tmp_path / "a.jpg", 200, 150)
+    sizes = []
+    for quality in (30, 95, 100):
+        target = tmp_path / f"q{quality}.jpg"
+        assert pincel("upscale", source, "--scale", 1, "--file-quality", quality, "-q", "-o", target) == 0
+        sizes.append(target.stat().st_size)
+    assert sizes == sorted(sizes) and len(set(sizes)) == 3
+    assert pincel("upscale", source, "--scale", 1, "-q", "-o", tmp_path / "usual.jpg") == 0
+    assert (tmp_path / "usual.jpg").read_bytes() == (tmp_path / "q95.jpg").read_bytes()
+    assert pincel("upscale", source, "--file-quality", 101) == 2
