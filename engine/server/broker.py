@@ -100,7 +100,9 @@ class Broker:
             )
             self.stopping = True
         idle_exit = self.settings.idle_exit
-        if idle_exit and not self.dispatcher.busy() and time.monotonic() - self.front.seen >= idle_exit:
+        # A client that waits for a long job sends nothing meanwhile: the work counts as much as the messages.
+        idle = time.monotonic() - max(self.front.seen, self.dispatcher.ended)
+        if idle_exit and not self.dispatcher.busy() and idle >= idle_exit:
             log.info("idle for %g s: the engine ends", idle_exit)
             self.stopping = True
 

@@ -49,6 +49,7 @@ class Dispatcher:
         )
         self._numbers = itertools.count(1)
         self.outdated = False  # a worker found newer files than the engine's own
+        self.ended = time.monotonic()  # when the last job did, or the engine began
 
     def add(self, session: Session, message: Message, options: dict[str, Any]) -> None:
         """Take a checked submit. Raises QueueFull."""
@@ -227,6 +228,7 @@ class Dispatcher:
 
     def _close(self, job: Job) -> None:
         job.over = True
+        self.ended = time.monotonic()
         job.owner.jobs.pop(job.id, None)
 
     def _tell_progress(self, job: Job) -> None:

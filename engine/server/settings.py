@@ -14,7 +14,7 @@ class Settings:
 
     host, port (0: any free one) or ipc, a Unix socket's path; remote: HOST:PORT for paired machines, or None.
     devices: one worker each; "auto": what there is.
-    keep_alive: until an idle worker is ended. idle_exit: until an engine without jobs and messages ends; 0: never.
+    keep_alive: until an idle worker is ended. idle_exit: until an engine ends, from its last job's end or message; 0: never.
     max_bytes: of one message. queue, queue_per_client: how many jobs may wait before submits are refused; together they
     may hold as many bytes as two of the largest messages. worker_command: what a worker process runs.
     """
