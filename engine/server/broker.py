@@ -178,12 +178,14 @@ class Broker:
             raise MessageMalformed("A job of this id is open already.", id=message.id)
         task = options.task(message.header["task"])
         values = task.complete(message.header["options"])
-        names = message.pictures().keys()
+        pictures = message.pictures()
+        names = pictures.keys()
         if task.source and "source" not in names:
             raise MessageMalformed("A submit needs a buffer called source.")
         for name in names - {*task.extras, *(("source",) if task.source else ())}:
             raise task.own(OptionError(f"{task.name} takes no {name}.", option=name))
-        self.dispatcher.add(session, message, values)
+        # Described anew: a client's unknown fields may be too long for a header when they are written once more.
+        self.dispatcher.add(session, message, values, [pixels.header(name) for name, pixels in pictures.items()])
 
     def _cancel(self, session: Session, message: Message) -> None:
         job = session.jobs.get(message.header["job"])

@@ -51,15 +51,18 @@ class Dispatcher:
         self.outdated = False  # a worker found newer files than the engine's own
         self.ended = time.monotonic()  # when the last job did, or the engine began
 
-    def add(self, session: Session, message: Message, options: dict[str, Any]) -> None:
-        """Take a checked submit. Raises QueueFull."""
+    def add(self, session: Session, message: Message, options: dict[str, Any], buffers: list[dict[str, Any]]) -> None:
+        """Take a checked submit: its options, complete, and what its parts are, without what we do not know.
+
+        Raises QueueFull.
+        """
         job = Job(
             owner=session,
             id=message.id,
             number=str(next(self._numbers)),
             task=message.header["task"],
             options=options,
-            buffers=message.header["buffers"],
+            buffers=buffers,
             parts=message.parts,
         )
         self.queue.push(job)
@@ -215,8 +218,15 @@ class Dispatcher:
                 self._run(worker, job)
 
     def _run(self, worker: Worker, job: Job) -> None:
+        """Let an idle worker begin. A job that no message can hold ends with that error, and the worker stays idle."""
+        try:
+            self._say(worker, "run", job.number, job.parts, task=job.task, options=job.options, buffers=job.buffers)
+        except PincelError as error:
+            log.error("job %s cannot be given to a worker: %s", job.number, error.sentence)
+            worker.job = None
+            self.end(job, error)
+            return
         worker.enter("busy")
-        self._say(worker, "run", job.number, job.parts, task=job.task, options=job.options, buffers=job.buffers)
 
     def _say(self, worker: Worker, type: str, id: str, parts: Any = (), **fields: Any) -> None:
         sealed = worker.numbering.seal(dict(fields, type=type, id=id), parts)

@@ -211,6 +211,18 @@ def test_submits_that_cannot_be_done(client):
     assert refusal(source, task="colorize", options={"generator": "../../etc/passwd"}) == "option.invalid"
 
 
+def test_unknown_fields_of_a_buffer_stay_out_of_the_engine(client):
+    """In ASCII, as the engine writes, they would be three times as long: no header for the worker would hold them."""
+    fields = {"type": "submit", "id": "wide", "task": "fake", "options": {}, "session": client.out.session}
+    client.out.sent += 1
+    header, parts = protocol.describe(fields | {"seq": client.out.sent}, {"source": picture()})
+    header["buffers"][0]["note"] = "\u00e9" * 30_000
+    text = json.dumps(header, ensure_ascii=False).encode()
+    client.raw([protocol.MAGIC, protocol.signature(client.where.key, text), text, *parts])
+    assert client.end("wide").type == "result"
+    assert client.end(client.submit()).type == "result"
+
+
 def test_a_message_above_the_limit_is_refused_with_a_code(client):
     """Each part is allowed, their sum is not."""
     source = {"source": picture(500, 500), "mask": picture(500, 500, channels="BGR")}
