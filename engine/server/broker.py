@@ -7,6 +7,7 @@ Nothing here may import torch or numpy, nor block: what takes time is done by wo
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import socket
@@ -21,7 +22,7 @@ from engine import __version__, forecast
 from engine.client import options
 from engine.client.errors import Cancelled, InternalError, MessageMalformed, OptionError, PincelError, Stopping
 from engine.client.pixels import SIDE_MAX
-from engine.client.protocol import BUFFERS_MAX, KEY_BYTES, UNKNOWN, VERSION, Message
+from engine.client.protocol import BUFFERS_MAX, HEADER_MAX, KEY_BYTES, UNKNOWN, VERSION, Message
 from engine.server.dispatch import Dispatcher
 from engine.server.front import Front
 from engine.server.jobs import Session
@@ -30,6 +31,8 @@ from engine.server.supervisor import Worker
 
 POLL_BUSY_MS, POLL_IDLE_MS = 100, 1000
 KEEP_SECONDS = 1.0
+# What the list of weights may take of a header, in bytes; a welcome's rest needs about 8 KiB. And a text of it, in characters.
+LIST_MAX, TEXT_MAX = HEADER_MAX * 3 // 4, 1000
 
 log = logging.getLogger("pincel.broker")
 
@@ -212,14 +215,28 @@ class Broker:
 def installed() -> list[dict[str, Any]]:
     """The weights that there are, as PROTOCOL.md lists them; read anew each time, so that new files are seen.
 
-    The list must fit in a header, and a broken folder must not make the engine unreachable.
+    The list must fit in a header, and neither a broken folder nor a file that says too much of itself may make the engine
+    unreachable: texts beyond TEXT_MAX are cut, and of more than LIST_MAX those that "auto" takes are listed first.
     """
     from engine.store import models
 
     names = ("name", "task", "title", "default", "for", "licence", "sha256", "bytes")
     try:
-        entries = [entry.to_dict() for entry in models.available()]
+        found = [entry.to_dict() for entry in models.available()]
     except PincelError:
         log.exception("the weights cannot be listed")
         return []
-    return [{name: entry[name] for name in names} for entry in entries[:100]]
+    entries = [{name: entry[name] for name in names} for entry in found]
+    for entry in entries:
+        entry |= {name: _cut(entry[name]) for name in ("title", "licence")}
+    left, listed = LIST_MAX, []
+    for entry in sorted(entries, key=lambda entry: not entry["default"]):
+        size = len(json.dumps(entry))
+        if size <= left:
+            left -= size
+            listed.append(entry["name"])
+    return [entry for entry in entries if entry["name"] in listed]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "\u2026"
