@@ -99,18 +99,11 @@ class Service:
         given = extras if source is None else {"source": source, **extras}
         buffers = {name: frames.to_pixels(picture) for name, picture in given.items()}
         job = self.session.submit(task, dict(options), buffers)
-        told = False
-        while not job.done:
-            job.step(0.05)
-            if job.progress is not None:
-                p = job.progress
-                reporter.on_progress(Progress(p.phase, p.step, p.steps, p.fraction, p.eta))
-            if not told and reporter.cancelled():
-                job.cancel()
-                told = True
-        if job.error is not None:
-            raise job.error
-        pictures = [frames.to_picture(pixels) for pixels in job.result]
+
+        def tell(p: Any) -> None:
+            reporter.on_progress(Progress(p.phase, p.step, p.steps, p.fraction, p.eta))
+
+        pictures = [frames.to_picture(pixels) for pixels in job.wait(tell, 0.05, reporter.cancelled)]
         if source is not None:
             for picture in pictures:
                 picture.exif, picture.xmp = source.exif, source.xmp

@@ -43,10 +43,11 @@ class Job:
             self.fail(EngineNotAnswering("The engine said nothing about the job for %g seconds." % SILENCE))
         return self.done
 
-    def wait(self, on_progress=None, timeout=0.1):
+    def wait(self, on_progress=None, timeout=0.1, cancelled=None):
         """Step until the end; the result (list of Pixels). on_progress gets each new Progress. Raises the job's error.
 
-        Whatever is raised in between, Ctrl-C for one, cancels the job.
+        cancelled: asked after each step; where it says true the job is cancelled, and its end awaited. Whatever is raised in
+        between, Ctrl-C for one, cancels the job too.
         """
         told = None
         try:
@@ -54,6 +55,8 @@ class Job:
                 if on_progress is not None and self.progress is not None and self.progress is not told:
                     told = self.progress
                     on_progress(told)
+                if cancelled is not None and cancelled():
+                    self.cancel()
         except BaseException:
             self.cancel()
             self.session.step(0.0)

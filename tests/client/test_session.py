@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import numpy as np
 import pytest
 
 from engine.client import connecting, connection, job
@@ -22,6 +23,8 @@ from engine.client.errors import (
 )
 from engine.client.pixels import Pixels
 from engine.client.session import Session
+from engine.tasks.base import Picture, Reporter
+from engine.transport import Service
 from tests.server.harness import EngineProcess, until
 
 
@@ -104,6 +107,26 @@ def test_ctrl_c_while_waiting_cancels_the_job(session):
         job.wait(interrupt)
     until(lambda: job.step(0.05))
     assert job.state == "cancelled"
+
+
+def test_a_wait_that_is_cancelled_ends_with_the_job(session):
+    job, asked = forever(session), []
+    with pytest.raises(Cancelled):
+        job.wait(cancelled=lambda: asked.append(job.state) or "running" in asked)
+    assert job.state == "cancelled" and "running" in asked
+
+
+@pytest.mark.parametrize("where", ["on_progress", "cancelled"])
+def test_ctrl_c_in_the_python_door_cancels_the_job(session, where):
+    def interrupt(*progress):
+        raise KeyboardInterrupt
+
+    source = Picture(np.zeros((2, 4, 3), np.uint8))
+    options = {"does": "sleep", "steps": 100000, "seconds": 0.01}
+    with pytest.raises(KeyboardInterrupt):
+        Service(session).run("fake", source, options, {}, Reporter(**{where: interrupt}))
+    until(lambda: not any(worker["job"] for worker in session.status()["workers"]), "the job's end")
+    assert session.status()["queue"] == []
 
 
 def test_errors_of_the_task_arrive_as_their_classes(session):
