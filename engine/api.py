@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -84,11 +83,12 @@ class Engine:
             from engine.remote.dealer import Paired
 
             at = Paired(remote)
+        from engine.client.launcher import quoted
         from engine.client.session import Session
 
         environ = dict(os.environ)
         # This very installation, whether or not its `pincel` command is in PATH.
-        environ.setdefault("PINCEL_ENGINE", shlex.join([sys.executable, "-m", "engine"]))
+        environ.setdefault("PINCEL_ENGINE", quoted([sys.executable, "-m", "engine"]))
         return cls(
             transport=Service(Session.connect("pincel-python", __version__, start=start, environ=environ, at=at))
         )

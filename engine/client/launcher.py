@@ -69,7 +69,7 @@ def command(environ=None):
     environ = os.environ if environ is None else environ
     given = environ.get("PINCEL_ENGINE")
     if given:
-        return [*([given] if os.path.exists(given) else shlex.split(given, posix=os.name == "posix")), "serve"]
+        return [*([given] if os.path.exists(given) else _words(given)), "serve"]
     cage = sandbox(environ)
     if cage:
         raise EngineStart(
@@ -92,6 +92,28 @@ def command(environ=None):
         "The program `pincel` was not found.",
         "Install Pincel, or set PINCEL_ENGINE to the full path of its `pincel` command.",
     )
+
+
+def quoted(arguments):
+    """The arguments as one line for $PINCEL_ENGINE, which command() reads again."""
+    if os.name == "posix":
+        return " ".join(shlex.quote(a) for a in arguments)
+    return " ".join('"%s"' % a if not a or set(a) & set(" \t") else a for a in arguments)  # no name there has a quote
+
+
+def _words(line):
+    """The line's words, without the quotes around them. Raises EngineStart where one does not close."""
+    lexer = shlex.shlex(line, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    if os.name != "posix":
+        lexer.escape, lexer.quotes = "", '"'  # a backslash is a letter there, and an apostrophe may be part of a name
+    try:
+        return list(lexer)
+    except ValueError:
+        raise EngineStart(
+            "PINCEL_ENGINE has a quote that does not close.",
+            "Set it to the full path of the `pincel` command, in double quotes where it has spaces.",
+        ) from None
 
 
 def sandbox(environ=None):

@@ -53,6 +53,45 @@ def test_where_the_command_comes_from(tmp_path):
     assert launcher.command({**environ, "PINCEL_ENGINE": str(spaced)}) == [str(spaced), "serve"]
 
 
+@pytest.mark.parametrize("system", ["posix", "nt"])
+def test_a_command_is_read_as_it_was_written(monkeypatch, system):
+    """Engine.connect() writes it; on Windows a backslash is a letter, and an apostrophe may be part of a name."""
+    words = [r"C:\Users\Ana O'Neill\python.exe", r"D:\x\python.exe", "-m", "engine", "", "a  b"]
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "name", system)
+        assert launcher.command({"PINCEL_ENGINE": launcher.quoted(words)}) == [*words, "serve"]
+
+
+def test_a_user_s_own_command_on_windows(monkeypatch):
+    for given, expected in (
+        (r'"C:\Program Files\x\pincel.exe"', [r"C:\Program Files\x\pincel.exe"]),
+        (r'"C:\Program Files\x\pincel.exe" --quiet "a b"', [r"C:\Program Files\x\pincel.exe", "--quiet", "a b"]),
+        (r"C:\x\pincel.exe  -x", [r"C:\x\pincel.exe", "-x"]),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "name", "nt")
+            assert launcher.command({"PINCEL_ENGINE": given}) == [*expected, "serve"]
+
+
+def test_connect_names_this_installation_so_that_it_can_be_started_on_windows(monkeypatch):
+    from engine import Engine
+
+    asked = []
+    monkeypatch.setattr(Session, "connect", lambda *names, environ, **more: asked.append(launcher.command(environ)))
+    monkeypatch.setattr(sys, "executable", r"C:\Program Files\Python\python.exe")
+    monkeypatch.delenv("PINCEL_ENGINE", raising=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "name", "nt")
+        Engine.connect(start=True)
+    assert asked == [[r"C:\Program Files\Python\python.exe", "-m", "engine", "serve"]]
+
+
+@pytest.mark.parametrize("given", ["'/opt/pincel", '/opt/pincel "'])
+def test_a_command_whose_quotes_do_not_close_is_an_error_of_its_own(given):
+    with pytest.raises(EngineStart, match="PINCEL_ENGINE"):
+        launcher.command({"PINCEL_ENGINE": given})
+
+
 @pytest.mark.parametrize("recorded", ["", "{}", "[]", "[1]", '"pincel"'])
 def test_a_damaged_record_is_passed_over(tmp_path, recorded, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
