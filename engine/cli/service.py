@@ -43,7 +43,7 @@ def serve(
         float, typer.Option(min=0, metavar="SECONDS", help="An idle engine ends after this; 0: never.")
     ] = 0.0,
     max_bytes: Annotated[
-        int | None, typer.Option(min=1024, metavar="BYTES", help="The largest message that is accepted.")
+        int | None, typer.Option(min=2**18, metavar="BYTES", help="The largest message that is accepted.")
     ] = None,
     show_unit: Annotated[
         bool,

@@ -25,7 +25,7 @@ import zmq
 
 from engine import __version__
 from engine.client.errors import Cancelled, EngineStart, InternalError, MessageTooLarge, OutOfMemory, PincelError
-from engine.client.protocol import Message, Numbering, describe, error_field, unpack
+from engine.client.protocol import HEADER_MAX, Message, Numbering, describe, error_field, unpack
 from engine.server.inside import NO_JOB, TO_WORKER, UPDATED
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Progress is told no more often than this within a phase.
 PROGRESS_SECONDS = 0.05
+# Of a result's max_bytes these are not for pictures; `pincel serve` takes no limit below twice as much.
+BESIDE = 2**17
 # The exit status after a fault of the device that outlives the job: only a new process helps.
 DEVICE_LOST = 70
 
@@ -66,7 +68,8 @@ def _end_with_engine() -> None:
 
 
 class Worker:
-    """config: version (the engine's), endpoint, key (hex), session, device ("auto" or a name), max_bytes (of a message)."""
+    """config: version (the engine's), endpoint, key (hex), session, device ("auto" or a name), max_bytes (of a client's
+    message, and of a result)."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
@@ -102,7 +105,9 @@ class Worker:
         inbox.connect("inproc://outbox")
         broker = self.context.socket(zmq.DEALER)
         broker.setsockopt_string(zmq.IDENTITY, self.config["session"])
-        broker.setsockopt(zmq.MAXMSGSIZE, self.config["max_bytes"])
+        # What the client sent may have max_bytes; the broker's header about it may be longer than the client's was.
+        most = self.config["max_bytes"] + HEADER_MAX
+        broker.setsockopt(zmq.MAXMSGSIZE, most)
         broker.connect(self.config["endpoint"])
         incoming = Numbering(self.numbering.key, self.numbering.session)
         poller = zmq.Poller()
@@ -114,7 +119,7 @@ class Worker:
                 broker.send_multipart(inbox.recv_multipart(copy=False), copy=False)
             if broker in ready:
                 parts = broker.recv_multipart(copy=False)
-                message = unpack(incoming.key, parts, TO_WORKER, self.config["max_bytes"])
+                message = unpack(incoming.key, parts, TO_WORKER, most)
                 incoming.accept(message)
                 if message.type == "run":
                     self.current = message.id
@@ -173,7 +178,7 @@ class Worker:
         reporter.check()
         made = {f"result-{n}": frames.to_pixels(p, pixels.get("source")) for n, p in enumerate(result.pictures)}
         size = sum(p.nbytes + len(p.icc) for p in made.values())
-        if size + 2**17 > self.config["max_bytes"]:
+        if size + BESIDE > self.config["max_bytes"]:
             raise MessageTooLarge(f"The result has {size} bytes, too many for one message.", bytes=size)
         return describe({"info": result.info}, made)
 

@@ -114,3 +114,9 @@ def test_a_device_that_cannot_be_is_refused_at_the_start(tmp_path, monkeypatch, 
     assert pincel("serve", "--device", "foo", *options) == 2
     said = capsys.readouterr()
     assert said.out == "" and "devices are called cpu, cuda, cuda:1, mps, openvino. (option.invalid)" in said.err
+
+
+def test_a_limit_below_which_no_result_could_leave_is_refused(capsys):
+    assert pincel("serve", "--max-bytes", str(2**18 - 1), "--unit") == 2
+    assert "262144" in capsys.readouterr().err
+    assert pincel("serve", "--max-bytes", str(2**18), "--unit") == 0

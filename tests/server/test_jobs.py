@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from engine.client import protocol
@@ -111,3 +113,17 @@ def test_a_full_queue_refuses_and_the_others_are_done(client):
 def test_a_result_too_large_for_a_message_is_an_error(client):
     error = client.end(client.submit(source=picture(600, 500)))  # 900,000 of 1,000,000 bytes, and room for a header
     assert code(error) == "engine.too-large"
+
+
+def test_a_message_of_just_the_limit_is_done(client):
+    """The engine's own header for the worker says more than the client's: the limit is for what clients send."""
+    pixels = {"source": picture(), "mask": picture(1, 1)}
+    pixels["mask"].icc = bytes(990_000)
+    parts = copy.copy(client.out).pack("submit", "full", pixels, task="fake", options={})
+    pixels["mask"].icc += bytes(1_000_000 - sum(memoryview(part).nbytes for part in parts))
+    assert client.end(client.send("submit", pixels, "full", task="fake", options={})).type == "result"
+
+
+def test_the_least_limit_lets_a_small_result_out(start):
+    client = start(max_bytes=2**18).client()
+    assert client.end(client.submit(source=picture(100, 100))).type == "result"
