@@ -68,7 +68,7 @@ class InProcess:
 
     def forecast(self, task: str, size: Size, options: Mapping[str, Any]) -> Forecast | None:
         network = (task, str(options.get("generator", "auto")))
-        device = str(self.cache.device)
+        device = self.cache.device_name
         if forecast.predict(task, size, options, device) is None:
             small, kept = noted.first(task, options)
             for _ in range(2):  # the first run of a network pays for more than the second

@@ -197,13 +197,13 @@ class Worker:
                     raise
                 sentence = f"The device {self.device or 'of this machine'} cannot be used: {error}"
                 raise EngineStart(sentence[:500], "Start the engine with another --device, or without.") from None
-            self.models, found = models, models.device
-            devices = [str(found)]
-            if found.type == "cuda":
+            self.models, found = models, models.device_name
+            devices = [found]
+            if models.device.type == "cuda":
                 devices = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
-                if found.index is None:
-                    found = torch.device("cuda", torch.cuda.current_device())
-            self._send({"type": "device", "id": NO_JOB, "device": str(found), "devices": devices})
+                if models.device.index is None:
+                    found = f"cuda:{torch.cuda.current_device()}"
+            self._send({"type": "device", "id": NO_JOB, "device": found, "devices": devices})
         return self.models
 
 

@@ -180,6 +180,11 @@ class ModelCache:
         self.budget = budget
         self._kept: OrderedDict[tuple[tuple[Path, float, int, int], ...], Model] = OrderedDict()
 
+    @property
+    def device_name(self) -> str:
+        """What results and forecasts' records call the device: openvino's is the CPU, at another speed."""
+        return openvino.NAME if self.by_openvino else str(self.device)
+
     def get(self, task: str, name: str, realism: float | None = None, wanted: Sequence[str] = ()) -> Model:
         """The model for a task; name and wanted as in models.resolve. A file that changed on disk is read again.
 

@@ -43,7 +43,7 @@ def run(
 ) -> TaskResult:
     """As tasks.run(). cold: whether the task's network is still to be loaded; began: seconds that starting the process took."""
     size = size_of(source)
-    device = str(getattr(models, "device", ""))
+    device = getattr(models, "device_name", "")
     expected = forecast.known(task, size, options, device, cold)
     if expected is not None:
         reporter.expected = expected.phases

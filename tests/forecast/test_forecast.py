@@ -171,6 +171,32 @@ def test_a_workers_start_is_not_charged_to_others():
         assert found.seconds == pytest.approx(0.8)
 
 
+class Compiled:
+    """In the stead of openvino's, whose package need not be there."""
+
+    def __init__(self, network, anysize):
+        self.network = network
+
+    def __call__(self, *inputs, half):
+        return self.network(*inputs)
+
+
+def test_openvino_has_records_of_its_own_and_finds_them_again(monkeypatch):
+    from engine.store import openvino
+    from engine.tasks.base import Picture
+
+    monkeypatch.setattr(openvino, "available", lambda: None)
+    monkeypatch.setattr(openvino, "Compiled", Compiled)
+    with Engine(device="openvino") as engine:
+        assert engine.forecast("upscale", (100, 80)).jobs == 2  # measured now, and found
+        assert engine.forecast("upscale", (100, 80)).jobs == 2
+    reporter = Reporter()
+    noted.run("upscale", Picture(np.zeros((9, 9, 3), np.uint8)), {}, ModelCache("openvino"), reporter)
+    assert reporter.expected, "its progress goes by the forecast"
+    assert forecast.predict("upscale", MEGAPIXEL, {}, "openvino").jobs == 3
+    assert forecast.predict("upscale", MEGAPIXEL, {}, "cpu") is None
+
+
 def test_wrong_options_are_refused_and_files_are_measured_by_their_heads(tmp_path, photo):
     from PIL import Image
 
