@@ -145,6 +145,7 @@ def _sound(record: Any) -> bool:
 def _kind(task: str, network: str, device: str, values: Mapping[str, Any]) -> str:
     """What decides the speed: a quality that computes in full precision is a kind of its own."""
     full = values.get("quality", "normal") != "normal"
+    device = "cuda" if device == "cuda:0" else device  # a process says the one, the service's broker the other
     return f"{task} {network} {device}{' exact' if full else ''}"
 
 

@@ -171,6 +171,15 @@ def test_a_workers_start_is_not_charged_to_others():
         assert found.seconds == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize(("noted_by", "asked_by"), [("cuda", "cuda:0"), ("cuda:0", "cuda"), ("cuda:1", "cuda:1")])
+def test_a_graphics_card_is_the_same_by_both_its_names(noted_by, asked_by):
+    """Results say "cuda" where none was named; the service says which one its worker found."""
+    forecast.note("colorize", "yuv_cgan.photo", noted_by, MEGAPIXEL, values("colorize"), {"net": 1.0}, 400_000_000)
+    assert forecast.predict("colorize", MEGAPIXEL, {}, asked_by).jobs == 1
+    assert forecast.predict("colorize", MEGAPIXEL, {}).jobs == 1
+    assert forecast.predict("colorize", MEGAPIXEL, {}, "cuda:2") is None
+
+
 class Compiled:
     """In the stead of openvino's, whose package need not be there."""
 
