@@ -121,24 +121,30 @@ def _file() -> Path:
 
 
 def _records() -> dict[str, list[dict[str, Any]]]:
-    """All records by kind, the oldest kind first; a file that is missing or damaged holds none."""
+    """All records by kind, the oldest kind first; a file that is missing or damaged holds none, or those that are sound."""
     try:
         kinds = json.loads(_file().read_text(encoding="utf-8"))["kinds"]
-        return {str(kind): [r for r in records if _sound(r)] for kind, records in kinds.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        named = [(kind, records) for kind, records in kinds.items() if len(kind.split()) >= 3]
+        return {kind: [r for r in records if _sound(r)] for kind, records in named}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
 def _sound(record: Any) -> bool:
+    """Whether all is there, in numbers that can be reckoned with: no infinity, none so small that a division makes one."""
+
+    def within(value: Any, kind: Any, least: float, most: float) -> bool:
+        return isinstance(value, kind) and not isinstance(value, bool) and (value == 0 or least <= value <= most)
+
     def numbers(found: Any) -> bool:
-        return isinstance(found, dict) and all(isinstance(v, int | float) and v >= 0 for v in found.values())
+        return isinstance(found, dict) and all(within(v, int | float, 1e-9, 1e15) for v in found.values())
 
     return (
         isinstance(record, dict)
         and numbers(record.get("seconds"))
         and numbers(record.get("units"))
-        and isinstance(record.get("beside"), int)
-        and isinstance(record.get("scale"), int)
+        and within(record.get("beside"), int, 0, 1e15)
+        and within(record.get("scale"), int, 1, 1000)
     )
 
 

@@ -1,4 +1,4 @@
-"""What a job will take: the arithmetic on records, the file they stand in, and the same answer at every door."""
+"""What a job will take: the arithmetic on records, and the same answer at every door."""
 
 from __future__ import annotations
 
@@ -8,28 +8,14 @@ import numpy as np
 import pytest
 
 from engine import Engine, forecast, paths, tasks
-from engine.client import errors, options, words
+from engine.client import errors, words
 from engine.client.session import Session
 from engine.forecast import Size
 from engine.store.cache import ModelCache
 from engine.tasks import noted
 from engine.tasks.base import Reporter
+from tests.forecast.records import MEGAPIXEL, note, values
 from tests.server.harness import EngineProcess
-
-MEGAPIXEL = Size(1000, 1000, 3)
-
-
-@pytest.fixture(autouse=True)
-def own_state(tmp_path, monkeypatch):
-    monkeypatch.setenv("PINCEL_HOME", str(tmp_path / "home"))
-
-
-def values(task, **given):
-    return options.task(task).complete(given)
-
-
-def note(task="colorize", network="yuv_cgan.photo", size=MEGAPIXEL, peak=400_000_000, scale=1, given=(), **seconds):
-    forecast.note(task, network, "cpu", size, values(task, **dict(given)), seconds, peak, scale)
 
 
 def test_nothing_is_known_before_the_first_job():
@@ -95,39 +81,6 @@ def test_records_of_similar_work_say_more_and_a_slow_one_is_outvoted():
         note(blend=seconds)
     assert forecast.predict("colorize", MEGAPIXEL, {}).phases["blend"] == pytest.approx(1.1)
     assert forecast.predict("colorize", Size(110, 100), {}).phases["blend"] == pytest.approx(1.1)
-
-
-def test_the_file_is_bounded_and_whole(monkeypatch):
-    for n in range(forecast.KEPT + 5):
-        note(net=float(n))
-    for n in range(forecast.KINDS + 3):
-        note(network=f"other.{n}", net=1.0)
-    folder = paths.state_folder()
-    assert [p.name for p in folder.iterdir()] == [forecast.FILE]
-    kinds = json.loads((folder / forecast.FILE).read_text())["kinds"]
-    assert len(kinds) == forecast.KINDS and "colorize yuv_cgan.photo cpu" not in kinds
-    note(net=3.0)
-    for n in range(forecast.KEPT):
-        note(net=float(n))
-    kept = json.loads((folder / forecast.FILE).read_text())["kinds"]["colorize yuv_cgan.photo cpu"]
-    assert [r["seconds"]["net"] for r in kept] == [float(n) for n in range(forecast.KEPT)]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"kinds": 3}', '{"kinds": {"colorize yuv_cgan.photo cpu": [{"seconds": 1}]}}']
-)
-def test_a_damaged_file_counts_as_none(text):
-    paths.state_folder().mkdir(parents=True)
-    (paths.state_folder() / forecast.FILE).write_text(text)
-    assert forecast.predict("colorize", MEGAPIXEL, {}) is None
-    note(net=1.0)
-    assert forecast.predict("colorize", MEGAPIXEL, {}).jobs == 1
-
-
-def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("PINCEL_HOME", str(tmp_path / "file"))
-    note(net=1.0)
 
 
 def test_words():
