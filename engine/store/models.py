@@ -162,8 +162,10 @@ def verify() -> list[Verdict]:
 
 
 def _sums(folder: Path) -> dict[str, str]:
+    """SHA256SUMS as sha256sum writes it: the sums of weights files by name. Lines of another form say nothing."""
     path = folder / "SHA256SUMS"
     if not path.is_file():
         return {}
-    lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    return {name.strip().lstrip("*"): sha for sha, name in lines if name.strip().endswith(SUFFIX)}
+    lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
+    pairs = [(line[0], line[1].strip().lstrip("*")) for line in lines if len(line) == 2]
+    return {name: sha for sha, name in pairs if name.endswith(SUFFIX)}

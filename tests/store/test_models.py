@@ -93,6 +93,14 @@ def test_verify_finds_what_changed_and_what_is_gone(folder):
     assert isinstance({v.name: v.error for v in models.verify()}["srgan.psnr"], errors.WeightsChanged)
 
 
+def test_lines_of_sums_that_say_nothing_are_passed_over(folder):
+    sums = b"word\n\n\xff\xfe  x\n" + b"0" * 64 + b"  pix2pix.gone.safetensors\n"
+    (folder / "SHA256SUMS").write_bytes(sums)
+    verdicts = {v.name: v for v in models.verify()}
+    assert isinstance(verdicts["pix2pix.gone"].error, errors.WeightsMissing)
+    assert {v.name for v in verdicts.values() if v.error} == {"pix2pix.gone"}
+
+
 def test_a_damaged_file_is_left_out_of_the_list_and_named_when_asked_for(folder):
     path = folder / "srgan.psnr.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
