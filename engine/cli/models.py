@@ -33,7 +33,7 @@ def list_models(as_json: Json = False) -> None:
     for entry in entries:
         size = f"{entry['bytes'] / 1e6:.1f} MB"
         table.add_row(", ".join(entry["for"]), entry["name"], entry["task"], size, entry["title"])
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)  # titles are other people's
 
 
 @app.command("show", help="Everything that a weights file says about itself.")

@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,17 @@ def test_models_list_and_show(models, capsys):
     assert capsys.readouterr().out.split()[:2] == ["name", "srgan.psnr"]
     assert pincel("models", "show", "nobody") == 2
     assert "option.generator" in capsys.readouterr().err
+
+
+def test_models_list_shows_titles_as_they_are(models, capsys, monkeypatch):
+    from engine.store import models as stored
+
+    entries = stored.available()
+    odd = replace(entries[0], header=replace(entries[0].header, title="Old [/b] [red]title[/red] :smile:"))
+    monkeypatch.setattr(stored, "available", lambda: [odd, *entries[1:]])
+    monkeypatch.setenv("COLUMNS", "200")
+    assert pincel("models", "list") == 0
+    assert "Old [/b] [red]title[/red] :smile:" in capsys.readouterr().out
 
 
 def test_models_verify_finds_damage(models, capsys):
