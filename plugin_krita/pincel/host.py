@@ -186,10 +186,6 @@ class Host:
             canvas=(canvas.width, canvas.height),
         )
 
-    def read_document(self, document):
-        """All visible layers together: Pixels of the whole canvas."""
-        return self.read(document, document.rootNode(), self.canvas(document))
-
     def transfer(self, space):
         """ "linear" or "srgb": by the profile's name, else measured once by letting Krita convert a mid grey."""
         known = colours.transfer_by_name(space[2])
