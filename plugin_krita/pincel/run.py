@@ -79,7 +79,9 @@ class Run:
             layer = host.layer(document, id)
             if layer is None:
                 raise Cancelled("The layer that was chosen for %s is gone." % name, "Choose another one in the docker.")
-            pictures[name] = host.read(document, layer, self._plan.read)
+            # Hints lie over the source, pixel by pixel; a reference is a picture of its own, wherever it lies.
+            where = self._plan.read if name == "hints" else host.extent(document, layer)
+            pictures[name] = host.read(document, layer, where)
         if selected is not None:
             self._mask = host.mask(document, self._plan.inside)
         return pictures

@@ -197,3 +197,24 @@ def test_floats_are_shown_as_krita_converts_them(host, plugin):
     pixels = plugin("pincel_client.pixels").Pixels(struct.pack("<4f", 1, 0.5, 0, 1) * 6, 3, 2, "RGBA", "f32", "linear")
     image = host.image(pixels, ("RGBA", "F32", "sRGB-elle-V2-g10.icc"))
     assert (image.width(), image.height(), image.pixel(2, 1)) == (3, 2, 0xFFFFBC00)
+
+
+def test_hints_are_read_over_the_source_and_a_reference_where_it_lies(host, plugin, document):
+    photo = document.activeNode()
+    photo._box, photo._data = (0, 0, 20, 30), photo._data[: 4 * 20 * 30]
+    other = document.put("other", bytes([9, 8, 7, 255]) * 60, 28, 5, 10, 6)  # beside the photograph
+    document.setActiveNode(photo)
+    task = plugin("pincel_client.options").TASKS["sketch"]
+    values = {"hints": host.id(other), "reference": host.id(other)}
+    started = plugin("run").Run(host, document, task, values)
+    assert started.error is None
+    _, pictures = started._work_arguments
+    hints, reference = pictures["hints"], pictures["reference"]
+    assert (hints.x, hints.y, hints.width, hints.height) == (0, 0, 20, 30)
+    assert (reference.x, reference.y, reference.width, reference.height) == (28, 5, 10, 6)
+    assert bytes(reference.data) == bytes([9, 8, 7, 255]) * 60
+    other._box = (50, 5, 10, 6)  # beyond the canvas
+    values = {"reference": host.id(other)}
+    assert plugin("run").Run(host, document, task, values).error.sentence == (
+        "The layer other has no pixels on the canvas."
+    )
