@@ -8,12 +8,13 @@ import contextlib
 import os
 import shutil
 import tempfile
+import traceback
 
 import krita
 
 from . import colours
 from .pincel_client.controls import BELOW, places
-from .pincel_client.errors import Cancelled, EmptyPicture, InputError
+from .pincel_client.errors import Cancelled, EmptyPicture, InputError, InternalError, PincelError
 from .pincel_client.pixels import Pixels
 from .pincel_client.region import Rect
 from .qt import QtCore, QtGui
@@ -27,6 +28,14 @@ _READABLE = ("paintlayer", "grouplayer", "vectorlayer", "filllayer", "clonelayer
 def gone():
     """The error of work whose document was closed."""
     return Cancelled("The document was closed.", "Open it again and start anew.")
+
+
+def said(error):
+    """An exception as the PincelError that the user reads: what Krita itself raises is a fault of ours."""
+    if isinstance(error, PincelError):
+        return error
+    traceback.print_exception(type(error), error, error.__traceback__)
+    return InternalError("The plug-in failed: %r." % error)
 
 
 class Host:

@@ -5,8 +5,8 @@ document's are put together in a scratch document and cloned (see scratch.py).
 """
 
 from . import colours
-from .host import gone
-from .pincel_client.errors import Cancelled, InputError, PincelError
+from .host import gone, said
+from .pincel_client.errors import Cancelled, InputError
 from .pincel_client.region import Rect, cut
 from .qt import QtCore
 from .together import Together
@@ -55,14 +55,19 @@ class Placing:
             next(self._work)
         except StopIteration:
             self._end()
-        except PincelError as error:
-            self._end(error)
+        except Exception as error:
+            self._end(said(error))
         return self.done
 
     def cancel(self):
         """Leave the document as it is; what has begun to change it is brought to its end."""
         if not self.done and not self._touched:
             self._end(Cancelled())
+
+    def fail(self, error):
+        """End it where it stands, since it will get no more turns."""
+        if not self.done:
+            self._end(error)
 
     def _end(self, error=None):
         self.done, self.error = True, error
@@ -272,13 +277,16 @@ class NewDocument:
             next(self._work)
         except StopIteration:
             self.done = True
-        except PincelError as error:
-            self._drop(error)
+        except Exception as error:
+            self._drop(said(error))
         return self.done
 
     def cancel(self):
+        self.fail(Cancelled())
+
+    def fail(self, error):
         if not self.done:
-            self._drop(Cancelled())
+            self._drop(error)
 
     def _drop(self, error):
         self.done, self.error = True, error

@@ -137,6 +137,26 @@ def test_a_document_that_is_closed_meanwhile_ends_it(host, plugin, app, document
     assert app.documents() == []
 
 
+@pytest.mark.parametrize("broken", ["setPixelData", "addChildNode"])
+def test_what_krita_itself_raises_ends_it_and_leaves_no_document_of_ours(
+    host, plugin, app, document, monkeypatch, broken
+):
+    pixels = plugin("pincel_client.pixels").Pixels(bytes(4 * 100), 10, 10, "BGRA", "u8")
+    layer = leaf(plugin, pixels, host.space(document), mask=bytes(100))
+
+    def breaks(*given):
+        raise RuntimeError("wrapped C/C++ object has been deleted")
+
+    for made in (plugin("place").Placing(host, document, [layer]), plugin("place").NewDocument(host, "new", layer)):
+        made.step()  # the document of our own is there
+        assert len(app.documents()) == 2
+        with monkeypatch.context() as patched:
+            patched.setattr(layers.Node, broken, breaks)
+            run(made)
+        assert (made.error.code, made.added, app.documents()) == ("internal", None, [document])
+        assert "has been deleted" in made.error.sentence and "pincel doctor" in made.error.remedy
+
+
 @pytest.mark.parametrize(
     ("channels", "space", "expected"),
     [

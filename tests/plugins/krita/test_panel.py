@@ -141,6 +141,20 @@ def test_a_document_closed_in_the_middle_ends_its_run(panel, app, document):
     assert run.error.code == "cancelled"
 
 
+@pytest.mark.parametrize("place", ["layer", "new-image"])
+def test_a_fault_elsewhere_ends_a_run_that_is_placing_without_a_document_of_ours(panel, app, document, place):
+    panel.choose_task("colorize")
+    panel.form.set_values({"place": place})
+    chosen = fake.Selection()
+    chosen.select(10, 5, 12, 8, 128)
+    document.setSelection(chosen)
+    run = panel.run()
+    turn(panel.hub, lambda: len(app.documents()) == 2)
+    panel.hub.tickers.append(lambda: 1 / 0)
+    panel.hub.tick()
+    assert run.error.code == "internal" and app.documents() == [document] and names(document) == ["photo"]
+
+
 def test_the_state_is_kept_in_the_document(plugin, panel, hub, app, document):
     panel.choose_task("colorize")
     go(panel, seed=7, strength=0.5)
