@@ -112,12 +112,13 @@ class Preview:
             self.after = self.host.image(self._work.results[0], colours.SRGB8)
 
     def fail(self, error, whatever=False):
+        """End it; the engine need not finish a job that nobody waits for."""
+        if self._work is not None:
+            self._work.cancel()
         self.error, self.done = error, True
 
     def close(self):
         """Give it up: a newer one takes its place."""
-        if self._work is not None:
-            self._work.cancel()
         self.fail(Cancelled())
 
 

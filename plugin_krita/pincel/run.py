@@ -214,6 +214,8 @@ class Run:
     def fail(self, error, whatever=False):
         """End what waits for the engine, since there is none; with `whatever` also what is under way."""
         if self.state in (READING, WAITING) or (whatever and not self.done):
+            if self._work is not None:
+                self._work.cancel()
             if self._placing is not None:
                 self._placing.fail(error)
             self._end(error)

@@ -266,3 +266,35 @@ def test_krita_s_pictures_are_drawings_until_said_otherwise(panel):
     assert panel.form.values()["content"] == "drawing"
     panel.form.set_values({"content": "clean"})
     assert panel.form.values()["content"] == "clean"
+
+
+class Recorder:
+    """A session whose jobs never end, and that notes which of them were cancelled."""
+
+    def __init__(self):
+        self.jobs, self.cancelled = [], []
+
+    def submit(self, *asked):
+        self.jobs.append(self)
+        return self
+
+    def step(self, timeout):
+        return False
+
+    def cancel(self):
+        self.cancelled.append(self)
+
+
+def test_a_fault_cancels_the_jobs_that_nobody_waits_for_any_more(plugin, host, document):
+    fault = plugin("pincel_client.errors").InternalError("It failed.")
+    task, photo = plugin("pincel_client.options").TASKS["colorize"], document.activeNode()
+    for made in (
+        plugin("run").Run(host, document, task, {}),
+        plugin("preview").Preview(host, document, task, {}, photo, {}),
+    ):
+        session = Recorder()
+        for _ in range(4):
+            made.step(session)
+        assert len(session.jobs) == 1 and session.cancelled == []
+        made.fail(fault, whatever=True)
+        assert made.done and made.error is fault and len(session.cancelled) == 1
