@@ -41,16 +41,51 @@ def rectangle(layer):
     return region.Rect(x, y, layer.get_width(), layer.get_height())
 
 
+class Chosen:
+    """The selection as it is now, for later: the user may change it while the engine works.
+
+    rect: the Rect around it, on the canvas. format: Babl's name for the values, GIMP's own, so that they lose nothing.
+    """
+
+    def __init__(self, image, rect):
+        self.rect, mask = rect, image.get_selection()
+        self.format = format_of(mask)
+        self.data = bytes(mask.get_buffer().get(gegl(rect), 1.0, self.format, Gegl.AbyssPolicy.NONE))
+
+    def __eq__(self, other):
+        return isinstance(other, Chosen) and vars(self) == vars(other)
+
+    def __ne__(self, other):
+        return not self == other
+
+    def over(self, rect):
+        """The values (bytes) in a Rect on the canvas: how far each pixel is selected, which beyond `self.rect` none is."""
+        size = len(self.data) // (self.rect.width * self.rect.height)
+        values, common = bytearray(rect.width * rect.height * size), rect.intersect(self.rect)
+        if common.empty:
+            return bytes(values)
+        for y in range(common.y, common.bottom):
+            at = ((y - rect.y) * rect.width + common.x - rect.x) * size
+            begin = ((y - self.rect.y) * self.rect.width + common.x - self.rect.x) * size
+            values[at : at + common.width * size] = self.data[begin : begin + common.width * size]
+        return bytes(values)
+
+
 def selection(image):
-    """The Rect around the selection, None when nothing is selected."""
+    """What is Chosen, None when nothing is selected."""
     _, there, left, top, right, bottom = Gimp.Selection.bounds(image)
-    return region.Rect(left, top, right - left, bottom - top) if there else None
+    return Chosen(image, region.Rect(left, top, right - left, bottom - top)) if there else None
+
+
+def format_of(drawable):
+    """Babl's name for a drawable's own pixels."""
+    return Babl.get_name(drawable.get_format())
 
 
 def frame(drawable):
     """(channels, dtype) in which a drawable's pixels travel without loss: its own 8 or 16 bits where they are plain sRGB,
     else float, in which GEGL converts from and to any other encoding, precision or profile."""
-    own = Babl.get_name(drawable.get_format())
+    own = format_of(drawable)
     grey = drawable.is_gray()
     channels = ("GRAY" if grey else "RGB") + ("A" if drawable.has_alpha() else "")
     for dtype in ("u8", "u16"):
@@ -76,12 +111,13 @@ def read(drawable, rect, channels, dtype, canvas):
 
 
 class Read:
-    """What goes to the engine. plan: a region.Plan, None without a source; options, pictures: for Work; selected: the
-    Rect around the selection, or None; notices: sentences that the user should read."""
+    """What goes to the engine. plan: a region.Plan, None without a source; options, pictures: for Work; chosen: what was
+    selected, a Chosen, or None; selected: the Rect around it, or None; notices: sentences that the user should read."""
 
     def __init__(self, image, layer, request, task):
         self.plan, self.options, self.pictures, self.notices = None, dict(request.options), {}, []
-        self.selected = selection(image)
+        self.chosen = selection(image)
+        self.selected = self.chosen and self.chosen.rect
         if not task.source:
             self._fill(task)
             return

@@ -1,5 +1,7 @@
 """What came back, put into the image: one undo step, opened only when everything is there and closed on every path."""
 
+import contextlib
+
 import gi
 
 gi.require_version("Gimp", "3.0")
@@ -46,7 +48,7 @@ def insert(image, layer, read, request, task, job):
         if not grey and image.get_base_type() != Gimp.ImageBaseType.RGB:
             image.convert_rgb()
         if request.place == controls.REPLACE:
-            made = _replace(layer, read, pictures[0])
+            made = _replace(image, layer, read, pictures[0])
         else:
             made = _layers(image, layer, read, pictures, names, request.place)
         if request.multiply and layer.get_mode() == Gimp.LayerMode.NORMAL:
@@ -122,8 +124,9 @@ def _around(image, layer, read, pixels):
 
 def _mask(layer, read, made, inside):
     """The selection, feather and all, as the new layer's mask; times the mask that the source layer shows."""
-    if read.selected is not None:
-        made.add_mask(made.create_mask(Gimp.AddMaskType.SELECTION))
+    if read.chosen is not None:
+        made.add_mask(made.create_mask(Gimp.AddMaskType.WHITE))
+        _fill(made.get_mask(), read.chosen, inside)
     source = layer.get_mask() if layer is not None and read.plan else None
     if source is None or not layer.get_apply_mask():
         return
@@ -144,7 +147,17 @@ def _mask(layer, read, made, inside):
     made.get_mask().update(0, 0, inside.width, inside.height)
 
 
-def _replace(layer, read, pixels):
+def _fill(channel, chosen, rect):
+    """Make a channel that lies in a Rect on the canvas the selection that was Chosen."""
+    # GIMP itself moves such values unchanged between 8-bit masks, which it calls linear, and channels, which it does not.
+    model, kind = layers.format_of(channel).split()[0], chosen.format.split()[1]
+    buffer = channel.get_buffer()
+    buffer.set(Gegl.Rectangle.new(0, 0, rect.width, rect.height), "%s %s" % (model, kind), chosen.over(rect))
+    buffer.flush()
+    channel.update(0, 0, rect.width, rect.height)
+
+
+def _replace(image, layer, read, pixels):
     """The layer's own pixels, changed through its shadow buffer: GIMP keeps what is not selected, and the undo step."""
     if (pixels.width, pixels.height) != (read.plan.inside.width, read.plan.inside.height):
         _, x, y = layer.get_offsets()
@@ -154,9 +167,41 @@ def _replace(layer, read, pixels):
     x, y = read.plan.inside.x - place.x, read.plan.inside.y - place.y
     shadow = layer.get_shadow_buffer()
     _write(shadow, pixels, x, y)
-    layer.merge_shadow(True)
+    with _selected(image, read.chosen):
+        layer.merge_shadow(True)
     layer.update(x, y, pixels.width, pixels.height)
     return layer
+
+
+@contextlib.contextmanager
+def _selected(image, chosen):
+    """Within, the selection is what was Chosen when the layer was read; afterwards it is what the user has made of it."""
+    now = layers.selection(image)
+    if now == chosen:
+        yield
+        return
+    mask = image.get_selection()
+    wanted, theirs = (mask.copy() if one is not None else None for one in (chosen, now))
+    if wanted is not None:
+        _fill(wanted, chosen, region.Rect(0, 0, image.get_width(), image.get_height()))
+    try:
+        _select(image, wanted)
+        yield
+    finally:
+        _select(image, theirs)
+
+
+def _select(image, copy):
+    """Make a copy of the selection the selection; None: nothing. GIMP takes channels of the image only: for a moment it is
+    one."""
+    if copy is None:
+        Gimp.Selection.none(image)
+        return
+    image.insert_channel(copy, None, 0)
+    try:
+        image.select_item(Gimp.ChannelOps.REPLACE, copy)
+    finally:
+        image.remove_channel(copy)
 
 
 def _write(buffer, pixels, x, y):

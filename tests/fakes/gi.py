@@ -10,8 +10,8 @@ import sys
 import types
 from enum import Flag, auto
 
+from tests.fakes.gimp_buffers import Rectangle
 from tests.fakes.gimp_images import *  # noqa: F403
-from tests.fakes.gimp_images import Rectangle
 
 
 def require_version(name, version):

@@ -1,7 +1,4 @@
-"""The images of the GIMP 3 in memory (gi.py): layers, groups, masks, a selection, and the buffers that hold their pixels.
-
-Pixels are kept as the real one does: display-encoded sRGB [H, W, 4], rounded to the image's precision when they are set.
-"""
+"""The images of the GIMP 3 in memory (gi.py): layers, groups, masks, a selection. Their buffers are in gimp_buffers.py."""
 
 from __future__ import annotations
 
@@ -9,6 +6,8 @@ from enum import Enum
 from itertools import count
 
 import numpy as np
+
+from tests.fakes.gimp_buffers import Buffer
 
 _ids = count(1)
 
@@ -21,7 +20,8 @@ RunMode = _enum("RunMode", "INTERACTIVE", "NONINTERACTIVE", "WITH_LAST_VALS")
 ImageBaseType = _enum("ImageBaseType", "RGB", "GRAY", "INDEXED")
 ImageType = _enum("ImageType", "RGB_IMAGE", "RGBA_IMAGE", "GRAY_IMAGE", "GRAYA_IMAGE")
 LayerMode = _enum("LayerMode", "NORMAL", "LCH_COLOR", "MULTIPLY")
-AddMaskType = _enum("AddMaskType", "SELECTION", "WHITE")
+AddMaskType = _enum("AddMaskType", "WHITE")
+ChannelOps = _enum("ChannelOps", "REPLACE")
 PDBStatusType = _enum("PDBStatusType", "SUCCESS", "CANCEL", "EXECUTION_ERROR", "CALLING_ERROR")
 
 
@@ -30,53 +30,6 @@ class Precision(Enum):
     U16_NON_LINEAR = "u16"
     FLOAT_NON_LINEAR = "float"
     format = property(lambda self: self.value)
-
-
-class Rectangle:
-    @classmethod
-    def new(cls, x, y, width, height):
-        made = cls()
-        made.x, made.y, made.width, made.height = x, y, width, height
-        return made
-
-
-_COUNT = {"Y'": 1, "Y'A": 2, "R'G'B'": 3, "R'G'B'A": 4, "Y": 1}
-_KIND = {"u8": (np.uint8, 255), "u16": (np.uint16, 65535), "float": (np.float32, 1)}
-
-
-class Buffer:
-    def __init__(self, drawable, array):
-        self.drawable, self.array = drawable, array
-
-    def get(self, rect, scale, format, abyss):
-        model, kind = format.split()
-        whole = np.zeros((rect.height, rect.width, 4))
-        height, width = self.array.shape[:2]
-        y0, y1, x0, x1 = (
-            max(rect.y, 0),
-            min(rect.y + rect.height, height),
-            max(rect.x, 0),
-            min(rect.x + rect.width, width),
-        )
-        if y0 < y1 and x0 < x1:
-            whole[y0 - rect.y : y1 - rect.y, x0 - rect.x : x1 - rect.x] = self.array[y0:y1, x0:x1]
-        wanted = {1: whole[..., :1], 2: whole[..., [0, 3]], 3: whole[..., :3], 4: whole}[_COUNT[model]]
-        dtype, top = _KIND[kind]
-        return (np.rint(wanted * top) if top > 1 else wanted).astype(dtype).tobytes()
-
-    def set(self, rect, format, data):
-        model, kind = format.split()
-        dtype, top = _KIND[kind]
-        given = np.frombuffer(data, dtype).reshape(rect.height, rect.width, -1) / top
-        place = self.array[rect.y : rect.y + rect.height, rect.x : rect.x + rect.width]
-        assert place.shape[:2] == given.shape[:2], "outside the buffer"
-        colours = given[..., :1] if _COUNT[model] < 3 else given[..., :3]
-        steps = self.drawable.image.steps
-        place[..., :3] = np.rint(colours * steps) / steps if steps else colours
-        place[..., 3] = given[..., -1] if model.endswith("A") else 1.0
-
-    def flush(self):
-        pass
 
 
 # ---- images and layers -------------------------------------------------------------------------------------------
@@ -116,7 +69,13 @@ class Drawable:
 
 
 class Channel(Drawable):
-    pass
+    def get_format(self):
+        return f"Y {self.image.precision.format}"
+
+    def copy(self):
+        made = Channel(self.image, f"{self.name} copy", self.get_width(), self.get_height())
+        made.array[:] = self.array
+        return made
 
 
 class LayerMask(Channel):
@@ -180,15 +139,6 @@ class Layer(Drawable):
     def create_mask(self, kind):
         made = LayerMask(self.image, "mask", self.get_width(), self.get_height())
         made.layer, made.array[:] = self, 1.0
-        if kind == AddMaskType.SELECTION:
-            x, y = self.offsets
-            values = np.zeros((self.get_height(), self.get_width()))
-            chosen = self.image.selected()
-            for row in range(values.shape[0]):
-                for column in range(values.shape[1]):
-                    if 0 <= row + y < chosen.shape[0] and 0 <= column + x < chosen.shape[1]:
-                        values[row, column] = chosen[row + y, column + x]
-            made.array[:] = values[..., None]
         return made
 
     def add_mask(self, mask):
@@ -226,7 +176,7 @@ class Image:
 
     def __init__(self, width, height, base, precision):
         self.width, self.height, self.base, self.precision, self.id = width, height, base, precision, next(_ids)
-        self.layers, self.selection, self.log, self.chosen = [], None, [], []
+        self.layers, self.channels, self.selection, self.log, self.chosen = [], [], None, [], []
 
     @classmethod
     def new_with_precision(cls, width, height, base, precision):
@@ -239,11 +189,25 @@ class Image:
 
     steps = property(lambda self: {"u8": 255, "u16": 65535}.get(self.precision.format, 0))
 
-    def selected(self):
-        chosen = np.zeros((self.height, self.width))
-        left, top, right, bottom = self.selection
-        chosen[top:bottom, left:right] = 1.0
-        return chosen
+    def get_selection(self):
+        made = Channel(self, "Selection Mask", self.width, self.height)
+        if self.selection is not None:
+            left, top, right, bottom = self.selection
+            made.array[top:bottom, left:right] = 1.0
+        return made
+
+    def insert_channel(self, channel, parent, position):
+        self.channels.insert(position, channel)
+
+    def remove_channel(self, channel):
+        self.channels.remove(channel)
+
+    def select_item(self, operation, channel):
+        """A selection here is a rectangle."""
+        assert channel in self.channels, "cannot be used because it has not been added to an image"
+        rows, columns = np.nonzero(channel.array[..., 0])
+        inside = rows.size > 0
+        self.selection = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if inside else None
 
     def get_id(self):
         return self.id
@@ -313,3 +277,7 @@ class Selection:
     @staticmethod
     def is_empty(image):
         return image.selection is None
+
+    @staticmethod
+    def none(image):
+        image.selection = None

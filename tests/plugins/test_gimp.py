@@ -151,6 +151,39 @@ def test_replace_new_image_colour_layer_and_variants(gimp, grey):
     assert result.mode == gimp.LayerMode.LCH_COLOR
 
 
+@pytest.mark.parametrize("later", [None, (0, 0, 25, 20), (50, 30, 80, 60)], ids=["none", "over", "elsewhere"])
+@pytest.mark.parametrize("first", [None, (20, 10, 50, 40)], ids=["all", "part"])
+def test_what_was_selected_when_the_layer_was_read_counts(gimp, grey, monkeypatch, first, later):
+    photo = np.dstack([grey] * 3)
+    left, top, right, bottom = first or (0, 0, 80, 60)
+    for place in ("replace", "layer"):
+        made, layer = image(gimp, photo, canvas=(90, 70))
+        made.selection = first
+        monkeypatch.setattr(gimp, "progress_init", lambda text, made=made: setattr(made, "selection", later))
+        status, result = run(gimp, "colorize", made, [layer], place=place, saturation=3.0)
+        assert status == "SUCCESS", result
+        assert (made.selection, made.channels, made.log) == (later, [], ["start", "end"])
+        if place == "replace":
+            changed = (u8(layer) != photo).any(-1)
+            assert changed[top:bottom, left:right].mean() > 0.5
+            assert changed.sum() == changed[top:bottom, left:right].sum()
+        else:
+            assert (result.mask is None) == (first is None)
+            assert first is None or (result.mask.array == 1).all()
+
+
+def test_a_picture_beyond_the_selection_is_masked_there(gimp):
+    """What is drawn from nothing lies over the selection's middle, and may be larger than it."""
+    made = gimp.Image(60, 50, gimp.ImageBaseType.RGB, gimp.Precision.U8_NON_LINEAR)
+    made.selection = (4, 30, 14, 40)
+    status, result = run(gimp, "generate", made, [], size=16)
+    assert status == "SUCCESS", result
+    (x, y), inside = result.offsets, np.zeros((16, 16), bool)
+    inside[30 - y : 40 - y, 4 - x : 14 - x] = True
+    assert result.array.shape[:2] == (16, 16) and (x, y) == (1, 27)
+    assert np.array_equal(result.mask.array[..., 0] > 0, inside)
+
+
 def test_upscale_with_a_selection_and_a_growing_canvas(gimp, grey):
     made, layer = image(gimp, grey)
     made.selection = (70, 50, 80, 60)

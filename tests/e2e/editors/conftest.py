@@ -45,6 +45,25 @@ def pictures(console, engine):
     console.do("if 'img' in globals(): img.delete(); del img")
 
 
+def meddled(gimp, code):
+    """Have the installed plug-in of a GIMP 3 itself do, when the engine is through, what its user does meanwhile to the
+    image `img`; a function that puts the plug-in back."""
+    program = gimp.profile / "plug-ins/pincel/pincel.py"
+    kept, waited = program.read_text(), "    _wait(job, task)\n"
+    assert kept.count(waited) == 1
+    program.write_text(kept.replace(waited, f"{waited}    img = image\n    {code}\n"))
+    return lambda: program.write_text(kept)
+
+
+@pytest.fixture
+def meanwhile(console):
+    """A function: see meddled."""
+    undone = []
+    yield lambda code: undone.append(meddled(console, code))
+    for put_back in reversed(undone):
+        put_back()
+
+
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory):
     """One GIMP with a window for all tests, and its engine. $PINCEL_TEST_SHOTS names the folder for screenshots."""

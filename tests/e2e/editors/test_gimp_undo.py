@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.e2e.editors.conftest import meddled
+
 SELECTED = "img.select_rectangle(Gimp.ChannelOps.REPLACE, 20, 12, 50, 40); Gimp.Selection.feather(img, 6.0)"
 MASKED = "l.add_mask(l.create_mask(Gimp.AddMaskType.WHITE))"
 # name: (task, what is done first, options, whether the image is grey)
@@ -42,6 +44,27 @@ def test_one_undo_returns_the_very_image(desk, grey, case):
         desk.screen.do("key", "ctrl+y")
         assert settled(desk, after) == after
     finally:
+        desk.put_away()
+
+
+def test_one_undo_and_one_redo_where_the_selection_was_changed_meanwhile(desk, grey):
+    desk.engine.start()
+    pictures = desk.show(np.ascontiguousarray(np.repeat(grey[:80, :100, None], 3, 2)))
+    put_back = meddled(desk.gimp, "img.select_rectangle(Gimp.ChannelOps.REPLACE, 5, 40, 70, 30)")
+    try:
+        desk.gimp.do(SELECTED + "\nimg.clean_all()")
+        before, layers = desk.state(), desk.layers()
+        assert pictures.run("colorize", place="replace") == ["success", ""]
+        after = desk.state()
+        assert after[6] != before[6] and after[7] != before[7]  # what is selected, and the layers
+        before[6] = after[6]  # the user's own step comes before ours
+        desk.gimp.do("Gimp.displays_flush()")
+        desk.key_in_window("ctrl+z", layers)
+        assert settled(desk, before) == before
+        desk.screen.do("key", "ctrl+y")
+        assert settled(desk, after) == after
+    finally:
+        put_back()
         desk.put_away()
 
 
