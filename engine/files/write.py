@@ -74,7 +74,7 @@ def refuse_source(source: str | os.PathLike[str], target: str | os.PathLike[str]
 def encoded(picture: Picture, form: str, quality: int, name: str, notices: list[str]) -> bytes:
     """The file's bytes. form: as output_format gives it; name: for sentences; notices: gets new ones."""
     array = picture.array
-    check.values(array[..., :1] if picture.has_alpha else array, name)
+    check.values(array, name)
     if max(array.shape[:2]) > _SIDES.get(form, 1 << 31):
         raise OutputFormat(
             f"{name}: {form} holds at most {_SIDES[form]} pixels a side, not {picture.width} x {picture.height}.",

@@ -206,6 +206,16 @@ def test_overwriting_a_link_keeps_the_link(tmp_path):
     assert (tmp_path / "link.png").is_symlink() and read(tmp_path / "deep" / "a.png").width == 13
 
 
+@pytest.mark.parametrize("channel", range(4))
+@pytest.mark.parametrize("ending", [".png", ".tif", ".webp"])
+def test_values_that_are_no_numbers_are_refused_in_every_channel(tmp_path, ending, channel):
+    broken = samples(np.float32, 4)
+    broken[3, 4, channel] = np.nan
+    with pytest.raises(errors.NotFinite):
+        write(Picture(broken), tmp_path / f"a{ending}")
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---- the source ----------------------------------------------------------------------------------------------------
 
 
