@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import io
+import operator
 import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from engine import disk
-from engine.client.errors import OptionError, OutputExists, OutputFormat, OutputIsSource
+from engine.client.errors import OptionError, OutputError, OutputExists, OutputFormat, OutputIsSource
 from engine.files import check, depth, exif, icc, png, tiff
 from engine.tasks.base import Picture
 
@@ -37,19 +39,40 @@ def write(
     PNG keeps 8 and 16 bits and turns floats into 16; TIFF keeps every depth; JPEG and WebP hold 8 bits, rounded to the
     nearest. ICC profile, EXIF and XMP go along. quality: 1..100 for JPEG and WebP (default 95; WebP at 100 is lossless).
     notices: gets a sentence for each thing that the format could not hold, usually none. Returns the path.
-    Raises OutputFormat, OutputExists, DiskFull, NotWritable, OutputError, NotFinite for a picture with NaN, or OptionError
-    for a wrong quality. Whatever happens, there is either the whole new file or none, and without overwrite an existing
-    file is never replaced.
+    Raises OutputFormat, OutputExists, DiskFull, NotWritable, OutputError (also for a path that is none), NotFinite for a
+    picture with NaN, or OptionError for a wrong quality. Whatever happens, there is either the whole new file or none, and
+    without overwrite an existing file is never replaced.
     """
-    path = os.fspath(path)
+    path = _text(path)
     form = output_format(path)
-    quality = QUALITY if quality is None else quality
-    if not 1 <= quality <= 100:
-        raise OptionError(f"quality must be 1 to 100, not {quality}.", option="quality")
+    quality = _whole(QUALITY if quality is None else quality)
     if not overwrite and os.path.lexists(path):
         raise _exists(path)
     place(encoded(picture, form, quality, os.path.basename(path), [] if notices is None else notices), path, overwrite)
     return Path(path)
+
+
+def _text(path: Any) -> str:
+    """The path as text. Raises OutputError for what is none, such as an open file."""
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        sentence = f"A result is saved under a path, not in a {type(path).__name__}."
+        raise OutputError(sentence, "Give a path; `.image` and `.array` are the result in memory.") from None
+    if "\0" in text:
+        raise OutputError(f"No file can be called {text!r}: there is a zero byte in the name.")
+    return text
+
+
+def _whole(quality: Any) -> int:
+    """The quality as a number. Raises OptionError."""
+    try:
+        number = operator.index(quality)
+    except TypeError:
+        number = 0
+    if not 1 <= number <= 100:
+        raise OptionError(f"quality must be a whole number from 1 to 100, not {quality!r}.", option="quality")
+    return number
 
 
 def output_format(path: str | os.PathLike[str]) -> str:

@@ -260,10 +260,11 @@ def test_sides_that_the_format_cannot_hold(tmp_path):
         write(Picture(np.zeros((1, 16384, 3), np.uint8)), tmp_path / "a.webp")
 
 
-@pytest.mark.parametrize("quality", [0, 101, -5])
+@pytest.mark.parametrize("quality", [0, 101, -5, 95.5, "95", b"95", float("nan"), []])
 def test_quality_has_a_range(tmp_path, quality):
-    with pytest.raises(OptionError):
+    with pytest.raises(OptionError, match="quality"):
         write(picture(), tmp_path / "a.jpg", quality=quality)
+    assert write(picture(), tmp_path / "b.jpg", quality=np.int64(90)).exists()
 
 
 def test_tiff_is_deflated_and_pillow_reads_its_exif_directory(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -172,6 +173,12 @@ def test_a_folder_without_permission(tmp_path):
             write(picture(), tmp_path / "a.png")
     finally:
         os.chmod(tmp_path, 0o700)
+
+
+@pytest.mark.parametrize("path", [io.BytesIO(), 5, None, "a\0b.png"])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(errors.OutputError):
+        write(picture(), path, overwrite=True)
 
 
 def test_long_names_and_names_without_a_folder(tmp_path, monkeypatch):
