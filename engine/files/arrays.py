@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from engine.client.errors import FrameInvalid, NotAPicture
+from engine.client.errors import FrameInvalid, NotAPicture, Truncated
 from engine.files import check, depth, exif, icc
 from engine.files.convert import converted, named, plain
 from engine.files.read import read, upright
@@ -58,12 +60,12 @@ def _from_pil(image: Image.Image, convert: bool) -> Picture:
     name = os.path.basename(str(getattr(image, "filename", "") or "")) or "The image"
     check.size(image.width, image.height, name)
     if getattr(image, "format", None) != "MPO":
-        with check.coded(name):
+        with _still_open(image, name):
             count = int(getattr(image, "n_frames", 1))
         check.frames(count, name, convert)
     if image.mode not in ("L", "LA", "RGB", "RGBA") and not image.mode.startswith("I;16") and not convert:
         raise check.unsupported(name, named(image))
-    with check.coded(name):
+    with _still_open(image, name):
         image.load()
     profile = bytes(image.info.get("icc_profile") or b"")
     array = plain(image)
@@ -73,6 +75,19 @@ def _from_pil(image: Image.Image, convert: bool) -> Picture:
     xmp = image.info.get("xmp") or b""
     xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
     return upright(Picture(np.array(array), icc.is_linear(profile), profile, block, xmp))
+
+
+@contextmanager
+def _still_open(image: Image.Image, name: str) -> Iterator[None]:
+    """As check.coded(), for what PIL reads only now: raises NotAPicture when the image has been closed before."""
+    try:
+        with check.coded(name):
+            yield
+    except Truncated as error:
+        if getattr(image, "fp", image) is not None and "closed image" not in str(error.__cause__):
+            raise
+        remedy = "Use it inside its `with` block, load() it there, or give its path."
+        raise NotAPicture(f"{name} was closed before its pixels were read.", remedy) from error
 
 
 def to_pil(picture: Picture) -> Image.Image:

@@ -131,6 +131,26 @@ def test_a_damaged_or_huge_pil_image(tmp_path):
         picture_from(Image.new("RGB", (0, 5)))
 
 
+@pytest.mark.parametrize("ending", ["png", "jpg", "gif"])
+def test_a_closed_pil_image_is_said_to_be_closed(tmp_path, ending):
+    Image.new("L", (5, 4), 7).save(tmp_path / f"a.{ending}")
+    with Image.open(tmp_path / f"a.{ending}") as left:
+        pass
+    shut = Image.new("L", (5, 4))
+    shut.close()
+    for image in (left, shut):
+        with pytest.raises(errors.NotAPicture, match="was closed") as caught:
+            picture_from(image)
+        assert "load()" in caught.value.remedy
+
+
+def test_a_pil_image_that_was_loaded_in_time_may_be_closed(tmp_path):
+    Image.new("L", (5, 4), 7).save(tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image:
+        image.load()
+    assert picture_from(image).width == 5
+
+
 def test_the_callers_array_is_never_changed():
     array = samples(np.uint8, 3)
     before = array.copy()
