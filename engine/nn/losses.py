@@ -7,11 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def charbonnier(result: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
-    """Charbonnier 1994: the mean of sqrt(d^2 + epsilon^2), an absolute difference that is smooth at zero."""
-    return torch.sqrt((result - truth).square() + epsilon * epsilon).mean()
-
-
 def real_or_fake(logits: Tensor, real: bool) -> Tensor:
     """Goodfellow 2014, binary cross-entropy of a discriminator's logits against "all real" or "all fake"."""
     return F.softplus(-logits if real else logits).mean()
