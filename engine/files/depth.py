@@ -34,13 +34,3 @@ def encoded_srgb(array: np.ndarray) -> np.ndarray:
     curve = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     out[..., :colours] = np.copysign(curve, out[..., :colours])
     return out if array.dtype.kind == "u" else out.astype(array.dtype)
-
-
-def unpremultiplied(array: np.ndarray) -> np.ndarray:
-    """[H, W, 2 or 4] with premultiplied alpha -> straight alpha, same dtype; colours under alpha 0 become 0."""
-    alpha = array[..., -1:].astype(np.float64)
-    top = float(np.iinfo(array.dtype).max) if array.dtype.kind == "u" else 1.0
-    colours = np.divide(array[..., :-1] * top, alpha, out=np.zeros(array[..., :-1].shape), where=alpha > 0)
-    if array.dtype.kind == "u":
-        colours = np.rint(np.clip(colours, 0, top))
-    return np.concatenate([colours.astype(array.dtype), array[..., -1:]], axis=2)

@@ -15,9 +15,10 @@ import tifffile
 from PIL import Image, TiffImagePlugin
 
 from engine.client.errors import Truncated
-from engine.files import check, depth, exif, icc
+from engine.files import check, exif, icc
 from engine.files.convert import converted, plain
 from engine.tasks.base import Picture
+from engine.tasks.frames import unpremultiplied
 
 # tifffile tells of a file's oddities in the log, which would reach the terminal of a user who can do nothing about them.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -194,7 +195,7 @@ def _samples(page: Any, layout: _Layout, name: str) -> np.ndarray:
         top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1
         array = np.concatenate([top - array[..., :1], array[..., 1:]], axis=2, dtype=array.dtype)
     if layout.alpha and layout.extra[0] == _ASSOCIATED:
-        array = depth.unpremultiplied(array)
+        array = unpremultiplied(array)
     return np.ascontiguousarray(array)
 
 

@@ -17,7 +17,7 @@ def to_picture(pixels: Pixels) -> Picture:
     if pixels.channels.startswith("BGR"):
         array = array[..., [2, 1, 0, 3][: shape[2]]]
     if pixels.alpha == "premultiplied" and shape[2] in (2, 4):
-        array = _unpremultiply(array)
+        array = unpremultiplied(array)
     return Picture(array, linear=pixels.transfer == "linear", icc=bytes(pixels.icc))
 
 
@@ -44,13 +44,21 @@ def to_pixels(picture: Picture, like: Pixels | None = None) -> Pixels:
     )
 
 
-def _unpremultiply(array: np.ndarray) -> np.ndarray:
-    top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1.0
-    alpha = array[..., -1:].astype(np.float64)
-    colour = array[..., :-1] / np.where(alpha > 0, alpha, 1.0) * np.where(alpha > 0, top, 0.0)
-    if array.dtype.kind == "u":
-        colour = np.rint(np.minimum(colour, top))
-    return np.concatenate([colour.astype(array.dtype), array[..., -1:]], axis=-1)
+def unpremultiplied(array: np.ndarray) -> np.ndarray:
+    """[H, W, 2 or 4] with premultiplied alpha -> straight alpha, same dtype; colours under alpha 0 become 0.
+
+    Colours that are larger than their alpha allows end at the largest value of the dtype; infinite ones stay infinite.
+    """
+    stored, alpha = array[..., :-1], array[..., -1:].astype(np.float64)
+    whole = array.dtype.kind == "u"
+    top, most = (float(np.iinfo(array.dtype).max),) * 2 if whole else (1.0, float(np.finfo(array.dtype).max))
+    colours = np.divide(stored * top, alpha, out=np.zeros(stored.shape), where=alpha > 0)
+    if whole:
+        colours = np.rint(np.minimum(colours, most))
+    else:
+        # An alpha near 0 is no reason to call the picture infinite; what came as infinity is to be refused as such.
+        np.clip(colours, -most, most, out=colours, where=np.isfinite(stored))
+    return np.concatenate([colours.astype(array.dtype), array[..., -1:]], axis=-1)
 
 
 def _premultiply(array: np.ndarray) -> np.ndarray:
