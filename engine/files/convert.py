@@ -27,6 +27,15 @@ def plain(image: Image.Image) -> np.ndarray | None:
     return array[..., None] if array.ndim == 2 else array
 
 
+def pixel_bytes(image: Image.Image) -> int:
+    """The bytes of a pixel that plain(), else converted(), will give of an image that need not be loaded yet."""
+    transparent = "transparency" in image.info
+    if image.mode in ("1", "L", "RGB", "P"):
+        return (3 if image.mode in ("RGB", "P") else 1) + transparent
+    known = {"LA": 2, "La": 2, "RGBA": 4, "RGBa": 4, "PA": 4, "I": 2, "F": 4} | dict.fromkeys(_SIXTEEN, 2)
+    return known.get(image.mode, 3)
+
+
 def named(image: Image.Image) -> str:
     """The image's mode in words."""
     return _NAMES.get(image.mode, image.mode)

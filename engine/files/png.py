@@ -16,6 +16,8 @@ from engine.client.errors import Truncated
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 # Compressed chunks may unpack to gigabytes: a profile or an XMP packet is never that large.
 _LARGEST = 64 << 20
+# By IHDR's colour type; a transparent colour (tRNS) is one more.
+CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 # Half the time of zlib's usual 6 for files about a fifth larger.
 _LEVEL = 3
 

@@ -129,6 +129,15 @@ def read_tiff(file: BinaryIO, name: str, convert: bool) -> Picture:
     return Picture(array, linear=icc.is_linear(blocks["icc"]), **blocks)
 
 
+def pixel_bytes(page: Any) -> int:
+    """The bytes of a pixel that read_tiff() will give of a page."""
+    layout = _Layout.of(page)
+    if not (layout.grey or layout.photometric == _RGB):
+        return 1 if layout.photometric == _MASK else 3
+    sample = {16: 2, 32: 4, 64: 4}.get(layout.bits, 4) if layout.numbers == 3 else 1 if layout.bits <= 8 else 2
+    return ((1 if layout.grey else 3) + layout.alpha) * sample
+
+
 def _small(page: Any) -> bool:
     """Whether the page is only a preview or a mask of another one."""
     return bool(page.is_reduced or page.is_mask)
