@@ -107,8 +107,9 @@ class Engine:
         """Give a black-and-white photograph colours; its luma stays exactly as it is.
 
         hints: a picture of the same size whose alpha marks the colours that are wanted. mask: one of the same size; where it
-        is 0 the source's bytes stay. convert: accept CMYK, palettes and first frames. options: those of the task "colorize"
-        in engine.client.options (seed, variants, strength, saturation, output, generator).
+        is black or transparent the source's bytes stay (of one colour on transparency the opacity alone counts). convert:
+        accept CMYK, palettes and first frames. options: those of the task "colorize" in engine.client.options (seed,
+        variants, strength, saturation, output, generator).
         """
         return self._run("colorize", source, {"hints": hints, "mask": mask}, convert, on_progress, cancelled, options)
 

@@ -35,7 +35,7 @@ def run(
     """Colour `source`; one result for each of values["variants"] seeds.
 
     hints: as large as the source, with alpha: the colours wanted where alpha is above 0. mask: as large as the source; its
-    first channel (or its alpha, if it has one) says how far the new colours apply, 0 leaves a pixel's bytes as they are.
+    luma times its alpha says how far the new colours apply, 0 leaves a pixel's bytes as they are (see _Mask).
     Raises the errors of convert.check, HintsSize, HintsInvalid, MaskSize; OptionError for variants of a network without
     seeds.
     """
@@ -48,12 +48,12 @@ def run(
     notices = _check_conditions(model, values, hints) + said_by(hints)
     with reporter.phase("read"):
         view = _WorkingView(source, hints, model)
-    pictures = []
+    pictures, weights = [], None if mask is None else _Mask(mask)
     for seed in seeds:
         with reporter.phase("net"):
             chroma = view.chroma(model, seed)
         with reporter.phase("blend", len(list(bands(source, values["preview"])))) as done:
-            pictures.append(_blend(source, mask, view, chroma * values["saturation"], values, done))
+            pictures.append(_blend(source, weights, view, chroma * values["saturation"], values, done))
     notices += left_out(source, pictures[0])
     info = model.info() | {"seeds": seeds, "seconds": reporter.seconds, "notices": notices}
     return TaskResult(pictures, info)
@@ -132,7 +132,7 @@ def _reduced_luma(source: Picture, sizes: list[tuple[int, int]]) -> list[Tensor]
 
 
 def _blend(
-    source: Picture, mask: Picture | None, view: _WorkingView, chroma: Tensor, values: dict[str, Any], done: Any
+    source: Picture, mask: _Mask | None, view: _WorkingView, chroma: Tensor, values: dict[str, Any], done: Any
 ) -> Picture:
     """The full-size result: source luma, new chroma."""
     only_colour = values["output"] == "color-only"
@@ -141,7 +141,7 @@ def _blend(
     upsampler = ChromaUpsampler(chroma, view.guide, source.height, source.width)
     for number, rows in enumerate(bands(source, values["preview"]), 1):
         band = source.array[rows.start : rows.stop]
-        weight = _weight(mask, rows)
+        weight = None if mask is None else mask.weight(rows)
         luma_of_source = convert.luma(band, source.linear)
         new = upsampler.rows(luma_of_source.clamp(0, 1), rows.start)
         target = result[rows.start : rows.stop]
@@ -159,12 +159,39 @@ def _blend(
     return Picture(result, source.linear, icc, source.exif, source.xmp)
 
 
-def _weight(mask: Picture | None, rows: Span) -> Tensor | None:
-    """How far the new colours apply, [1, 1, rows, W] in 0..1; None for everywhere."""
-    if mask is None:
-        return None
-    channel = -1 if mask.has_alpha else 0
-    return convert.unit(mask.array[rows.start : rows.stop, :, channel, None]).clamp(0, 1)
+class _Mask:
+    """How far the new colours apply: by the mask's luma (its values as they are stored) times its alpha.
+
+    Where all that is visible of a mask with transparent parts has one colour, the alpha alone counts: the mask was painted
+    on an empty layer, and its shape is meant, whatever the paint.
+    """
+
+    def __init__(self, mask: Picture) -> None:
+        self.array = mask.array
+        self.alpha = mask.has_alpha
+        self.painted = self.alpha and _is_paint(mask)
+
+    def weight(self, rows: Span) -> Tensor:
+        """[1, 1, rows, W] in 0..1."""
+        band = self.array[rows.start : rows.stop]
+        if self.painted:
+            return convert.unit(band[..., -1:]).clamp(0, 1)
+        weight = convert.luma(band, linear=False).clamp(0, 1)
+        return weight * convert.unit(band[..., -1:]).clamp(0, 1) if self.alpha else weight
+
+
+def _is_paint(mask: Picture) -> bool:
+    """Whether a mask with alpha has one colour alone, and transparent parts."""
+    colour_of_all, transparent = None, False
+    for rows in bands(mask):
+        band = mask.array[rows.start : rows.stop]
+        visible = band[band[..., -1] > 0]
+        transparent |= bool((band[..., -1] < convert.top(band.dtype)).any())
+        if len(visible):
+            colour_of_all = visible[0, :-1] if colour_of_all is None else colour_of_all
+            if (visible[:, :-1] != colour_of_all).any():
+                return False
+    return transparent
 
 
 def _mix(

@@ -112,6 +112,28 @@ def test_the_mask_bounds_the_work_to_the_byte(engine, photo):
     assert inside[feathered].all()
 
 
+def test_a_mask_counts_by_its_brightness_and_its_opacity(engine, photo):
+    shape = np.zeros(photo.shape[:2], np.uint8)
+    shape[40:90, 50:120] = 255
+    wanted = engine.colorize(photo, mask=shape, seed=1).array
+    opaque, ramp = np.full_like(shape, 255), np.tile(np.arange(shape.shape[1], dtype=np.uint8), (len(shape), 1))
+
+    def masked(*channels: np.ndarray) -> np.ndarray:
+        return engine.colorize(photo, mask=np.dstack(channels), seed=1).array
+
+    assert np.array_equal(masked(shape, opaque), wanted)
+    assert np.array_equal(masked(shape, shape, shape, opaque), wanted)
+    black = np.zeros_like(shape)
+    for paint in (black, ramp // 255 + 90, opaque):  # whatever the paint on an empty layer, its shape is meant
+        assert np.array_equal(masked(paint, black, paint, shape), wanted)
+    assert np.array_equal(masked(black, black, black, opaque), photo)
+    green = masked(black, shape, black)
+    assert np.array_equal(green[shape == 0], photo[shape == 0])
+    assert not np.array_equal(green[shape > 0], photo[shape > 0])
+    half = masked(ramp, shape)  # brightness and opacity both differ: one times the other
+    assert np.array_equal(half, masked(np.where(shape > 0, ramp, 0)))
+
+
 def test_hints_change_the_colours(engine, grey):
     hints = np.zeros((*grey.shape, 4), np.uint8)
     hints[60:64, 60:64] = (220, 30, 30, 255)
