@@ -137,7 +137,7 @@ def unsupported(name: str, what: str, remedy: str | None = None) -> UnsupportedM
     return UnsupportedMode(f"{name} is stored as {what}.", remedy, mode=what)
 
 
-def frames(count: int, name: str, convert: bool) -> None:
-    """Raises Animated for a file of several pictures, unless convert allows to take the first."""
+def frames(count: int, name: str, convert: bool, more: bool = False) -> None:
+    """Raises Animated for a file of several pictures, unless convert allows to take the first. more: or of more than that."""
     if count > 1 and not convert:
-        raise Animated(f"{name} holds {count} pictures.", frames=count)
+        raise Animated(f"{name} holds {count}{' or more' if more else ''} pictures.", frames=count)

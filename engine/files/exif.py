@@ -20,6 +20,7 @@ _WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)
 DESCRIPTION = 0x010E
 DESCRIPTIVE = (DESCRIPTION, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B, 0x8298, EXIF_IFD, GPS_IFD)
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_BIG_POINTERS = {16: 8, 18: 8}  # BigTIFF's own types
 # A directory may point at the same bytes many times over: what one block may grow to.
 _LARGEST = 16 << 20
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)([1-8])")
@@ -89,10 +90,13 @@ def updated(block: bytes, width: int, height: int) -> bytes:
 
 
 def parsed(data: bytes, keep: tuple[int, ...] | None = None) -> Directory:
-    """The first directory of a block or of a whole classic TIFF file, with those it points at.
+    """The first directory of a block or of a whole TIFF or BigTIFF file, with those it points at.
 
     keep: the tags of the first directory to take (None: all). Raises ValueError or struct.error when damaged.
     """
+    order = {b"II+\0": "<", b"MM\0+": ">"}.get(bytes(data[:4]))
+    if order is not None:
+        return _directory(data, struct.unpack_from(order + "Q", data, 8)[0], order, keep, set(), big=True)
     order, start = _first(data)
     return _directory(data, start, order, keep, set())
 
@@ -136,31 +140,42 @@ def _first(data: bytes) -> tuple[str, int]:
     return order, start
 
 
-def _entries(data: bytes, start: int, order: str) -> Iterator[tuple[int, int, int, int]]:
-    """Each entry's tag, type, count and the place of its 4-byte value field."""
-    (entries,) = struct.unpack_from(order + "H", data, start)
-    for place in range(start + 2, start + 2 + 12 * entries, 12):
-        tag, kind, count = struct.unpack_from(order + "HHI", data, place)
-        yield tag, kind, count, place + 8
+def _entries(data: bytes, start: int, order: str, big: bool = False) -> Iterator[tuple[int, int, int, int]]:
+    """Each entry's tag, type, count and the place of its value field, of 4 bytes or, in a BigTIFF file, 8."""
+    head, entry = (order + "Q", order + "HHQ") if big else (order + "H", order + "HHI")
+    if start > len(data):
+        raise ValueError("a directory lies outside of the file")
+    (entries,) = struct.unpack_from(head, data, start)
+    if entries > 0xFFFF:
+        raise ValueError("no directory has that many entries")
+    place = start + struct.calcsize(head)
+    for _ in range(entries):
+        yield (*struct.unpack_from(entry, data, place), place + struct.calcsize(entry))
+        place += 20 if big else 12
 
 
-def _directory(data: bytes, start: int, order: str, keep: tuple[int, ...] | None, seen: set[int]) -> Directory:
+def _directory(
+    data: bytes, start: int, order: str, keep: tuple[int, ...] | None, seen: set[int], big: bool = False
+) -> Directory:
     if start in seen:
         raise ValueError("the EXIF directories form a ring")
     seen.add(start)
     found: dict[int, tuple[int, int, bytes | Directory]] = {}
     total = 0
-    for tag, kind, count, place in _entries(data, start, order):
+    for tag, kind, count, place in _entries(data, start, order, big):
         # Of a tag that occurs twice the first counts: some writers put a note of their own behind the user's description.
-        if tag in found or (keep is not None and tag not in keep) or kind not in _SIZES:
+        if tag in found or (keep is not None and tag not in keep) or kind not in _SIZES | _BIG_POINTERS:
             continue
         if tag in _POINTERS:
-            offset = struct.unpack_from(order + "I", data, place)[0]
-            found[tag] = (4, 1, _directory(data, offset, order, None, seen))
+            offset = struct.unpack_from(order + ("Q" if kind in _BIG_POINTERS else "I"), data, place)[0]
+            found[tag] = (4, 1, _directory(data, offset, order, None, seen, big))
             continue
+        if kind in _BIG_POINTERS:
+            continue  # numbers that the files we write have no type for
         size = _SIZES[kind] * count
         total += size
-        offset = place if size <= 4 else struct.unpack_from(order + "I", data, place)[0]
+        inside = size <= (8 if big else 4)
+        offset = place if inside else struct.unpack_from(order + ("Q" if big else "I"), data, place)[0]
         if offset + size > len(data) or total > _LARGEST:
             raise ValueError("an EXIF value lies outside of the block")
         found[tag] = (kind, count, bytes(data[offset : offset + size]))

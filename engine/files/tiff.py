@@ -103,9 +103,10 @@ def read_tiff(file: BinaryIO, name: str, convert: bool) -> Picture:
         page: Any = tif.pages.first
         _require_tags(page, file, name)
         layout = _Layout.of(page)
-        pictures = sum(1 for number in range(min(len(tif.pages), _PAGES)) if not _small(tif.pages[number]))
+        pages = len(tif.pages)
+        pictures = sum(1 for number in range(min(pages, _PAGES)) if not _small(tif.pages[number]))
     check.size(layout.width, layout.height, name)
-    check.frames(pictures, name, convert)
+    check.frames(pictures, name, convert, more=pages > _PAGES)
     with check.coded(name):
         _require_segments(page, layout, file, name)
         blocks = _blocks(page, file)
@@ -171,15 +172,14 @@ def _blocks(page: Any, file: BinaryIO) -> dict[str, bytes]:
     if _XMP in page.tags:
         value = page.tags[_XMP].value
         found["xmp"] = value.encode() if isinstance(value, str) else bytes(value)
-    if not page.parent.is_bigtiff:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            try:
-                tags = exif.parsed(data, (*exif.DESCRIPTIVE, exif.ORIENTATION))  # type: ignore[arg-type]
-                if _writers_note(tags):
-                    del tags.entries[exif.DESCRIPTION]
-                found["exif"] = exif.packed(tags) if tags.entries else b""
-            except (struct.error, ValueError):
-                pass
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            tags = exif.parsed(data, (*exif.DESCRIPTIVE, exif.ORIENTATION))  # type: ignore[arg-type]
+            if _writers_note(tags):
+                del tags.entries[exif.DESCRIPTION]
+            found["exif"] = exif.packed(tags) if tags.entries else b""
+        except (struct.error, ValueError):
+            pass
     return found
 
 

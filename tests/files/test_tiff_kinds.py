@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 
 import numpy as np
 import pytest
@@ -185,3 +186,45 @@ def test_the_writers_note_of_a_shape_is_not_a_description(tmp_path):
     write(read(tmp_path / "c.tif"), tmp_path / "d.tif")
     with tifffile.TiffFile(tmp_path / "b.tif") as b, tifffile.TiffFile(tmp_path / "d.tif") as d:
         assert b.pages[0].description == "" and d.pages[0].description == "my grandmother"
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_what_a_bigtiff_says_of_itself_goes_along(tmp_path, order):
+    path, date = tmp_path / "a.tif", b"1936:07:18 10:20:30\0"
+    tifffile.imwrite(
+        path,
+        np.full((5, 6, 3), 9, np.uint8),
+        photometric="rgb",
+        bigtiff=True,
+        byteorder=order,
+        metadata=None,
+        description="my grandmother",
+        resolution=(300, 301),
+        resolutionunit=2,
+        extratags=[(65000, 18, 1, 0)],
+    )
+    data = path.read_bytes()  # tifffile writes no EXIF directory: it goes behind the picture
+    entry = struct.pack(order + "HHQQ", exif.EXIF_IFD, 18, 1, len(data))
+    inner = struct.pack(order + "QHHQQQ", 1, 0x9003, 2, len(date), len(data) + 36, 0) + date
+    path.write_bytes(data.replace(struct.pack(order + "HHQQ", 65000, 18, 1, 0), entry) + inner)
+    back = read(write(read(path), tmp_path / "b.tif"))
+    found = exif.parsed(back.exif).entries
+    assert found[exif.DESCRIPTION][2] == b"my grandmother\0"
+    assert [struct.unpack(order + "II", found[tag][2]) for tag in (0x011A, 0x011B)] == [(300, 1), (301, 1)]
+    assert found[exif.EXIF_IFD][2].entries[0x9003][2] == date
+
+
+def test_no_directory_is_followed_into_a_damaged_bigtiff(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((5, 6), 9, np.uint8), bigtiff=True, description="a" * 40)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    for damage in (b"\xff" * 8, bytes(8)):
+        data[8:16] = damage
+        with pytest.raises((ValueError, struct.error)):
+            exif.parsed(bytes(data))
+
+
+@pytest.mark.parametrize(("pages", "said"), [(2, "holds 2 pictures"), (70, "holds 64 or more pictures")])
+def test_pages_are_counted_as_far_as_they_are_looked_at(tmp_path, pages, said):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((pages, 2, 2), np.uint8), photometric="minisblack", metadata=None)
+    with pytest.raises(errors.Animated, match=said):
+        read(tmp_path / "a.tif")
