@@ -30,12 +30,13 @@ class Result:
     """One picture that a task made, and what made it.
 
     info: generator, weights (sha256), seed or seeds, device, seconds by phase, notices. variants: all results of the same
-    request, this one first.
+    request, this one first. sources: the files that it was made from, which save() does not write over.
     """
 
     picture: Picture
     info: dict[str, Any]
     variants: list[Result] = field(default_factory=list, repr=False)
+    sources: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def array(self) -> np.ndarray:
@@ -52,8 +53,11 @@ class Result:
         """Write it as PNG, JPEG, TIFF or WebP, by the name's ending; 16 bits stay in PNG and TIFF.
 
         Written beside and renamed, so that no half file is ever left. quality: JPEG and WebP, 1 to 100 (95). What the
-        format cannot hold is said in info["notices"]. Raises OutputError.
+        format cannot hold is said in info["notices"]. Raises OutputError, of which OutputIsSource for a picture that it was
+        made from, whatever `overwrite` says.
         """
+        for source in self.sources:
+            write.refuse_source(source, path)
         notices: list[str] = []
         written = write.write(self.picture, path, overwrite=overwrite, quality=quality, notices=notices)
         said = self.info.setdefault("notices", [])
@@ -213,9 +217,12 @@ class Engine:
         if cancelled is not None:
             reporter.cancelled = cancelled
         done = self._transport.run(task, picture, options, given, reporter)
+        sources = tuple(p.origin.path for p in (picture, *given.values()) if p is not None and p.origin.path)
+        for made in done.pictures:
+            made.origin = made.origin if picture is None else picture.origin
         seeds = done.info.get("seeds") or [None] * len(done.pictures)
         results = [
-            Result(made, done.info if seed is None else {**done.info, "seed": seed})
+            Result(made, done.info if seed is None else {**done.info, "seed": seed}, sources=sources)
             for made, seed in zip(done.pictures, seeds, strict=True)
         ]
         for n, result in enumerate(results):

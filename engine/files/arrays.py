@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from engine.client.errors import FrameInvalid, NotAPicture, Truncated
 from engine.files import check, depth, exif, icc
 from engine.files.convert import converted, named, plain
 from engine.files.read import read, upright
-from engine.tasks.base import Picture
+from engine.tasks.base import Origin, Picture
 
 _SOURCES = "Give a path, a PIL image, a numpy array or a Picture."
 _ARRAYS = "Give [H, W] or [H, W, 1..4] of uint8, uint16, float16, float32 or float64; floats 0..1."
@@ -32,7 +33,7 @@ def picture_from(source: Any, convert: bool = False) -> Picture:
     if isinstance(source, Image.Image):
         picture = _from_pil(source, convert)
     elif isinstance(source, Picture):
-        picture = Picture(_array(source.array), source.linear, source.icc, source.exif, source.xmp)
+        picture = replace(source, array=_array(source.array))
     elif isinstance(source, np.ndarray):
         picture = Picture(_array(source))
     else:
@@ -74,7 +75,9 @@ def _from_pil(image: Image.Image, convert: bool) -> Picture:
     block = exif.cleaned(bytes(image.info.get("exif") or b""))
     xmp = image.info.get("xmp") or b""
     xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-    return upright(Picture(np.array(array), icc.is_linear(profile), profile, block, xmp))
+    file = getattr(image, "filename", "")
+    origin = Origin(os.path.abspath(os.fsdecode(file)) if file else "")
+    return upright(Picture(np.array(array), icc.is_linear(profile), profile, block, xmp, origin))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -52,6 +53,7 @@ def read(path: str | os.PathLike[str], convert: bool = False) -> Picture:
         else:
             picture = _read_pillow(file, name, form, convert)
     check.values(picture.array, name)
+    picture.origin = replace(picture.origin, path=os.path.abspath(path))
     return upright(picture)
 
 
@@ -62,7 +64,7 @@ def upright(picture: Picture) -> Picture:
     if turn > 1:
         array = np.ascontiguousarray(_TURNS[turn](array))
     block, xmp = exif.upright(picture.exif, picture.xmp)
-    return Picture(array, picture.linear, picture.icc, block, xmp)
+    return replace(picture, array=array, exif=block, xmp=xmp)
 
 
 def _read_png(file: BinaryIO, name: str, convert: bool) -> Picture:

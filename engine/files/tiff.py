@@ -127,7 +127,7 @@ def read_tiff(file: BinaryIO, name: str, convert: bool) -> Picture:
         blocks["exif"], blocks["xmp"] = exif.upright(blocks["exif"], blocks["xmp"])
     else:
         array = _samples(page, layout, name)
-    return Picture(array, linear=icc.is_linear(blocks["icc"]), **blocks)
+    return Picture(array, icc.is_linear(blocks["icc"]), blocks["icc"], blocks["exif"], blocks["xmp"])
 
 
 def pixel_bytes(page: Any) -> int:

@@ -86,12 +86,13 @@ def output_format(path: str | os.PathLike[str]) -> str:
 
 def refuse_source(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
     """Raises OutputIsSource when both are the same file, also by a link or in other letter case."""
+    target = _text(target)
     try:
         same = os.path.samefile(source, target)
     except (OSError, ValueError):
         same = os.path.normcase(os.path.realpath(source)) == os.path.normcase(os.path.realpath(target))
     if same:
-        raise OutputIsSource(f"{os.fspath(target)} is the picture that is read.", path=os.fspath(target))
+        raise OutputIsSource(f"{target} is one of the pictures that are read.", path=target)
 
 
 def encoded(picture: Picture, form: str, quality: int, name: str, notices: list[str]) -> bytes:

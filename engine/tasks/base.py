@@ -13,13 +13,23 @@ import numpy as np
 from engine.client.errors import Cancelled
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What is known of the file that a picture came from, for those who write a result of it; the tasks pass it by.
+
+    path: absolute, "" for pictures that came from no file.
+    """
+
+    path: str = ""
+
+
 @dataclass
 class Picture:
     """A picture in memory.
 
     array: [H, W, C], C = 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha; straight), dtype uint8, uint16, float16 or
     float32; integers span their range, floats 0..1. linear: whether the values are linear light (else display-encoded).
-    icc, exif, xmp: the file's own blocks, carried through untouched.
+    icc, exif, xmp: the file's own blocks, carried through untouched. origin: the file itself.
     """
 
     array: np.ndarray
@@ -27,6 +37,7 @@ class Picture:
     icc: bytes = b""
     exif: bytes = b""
     xmp: bytes = b""
+    origin: Origin = Origin()
 
     @property
     def height(self) -> int:
