@@ -52,9 +52,9 @@ class Result:
     def save(self, path: str | Path, overwrite: bool = False, quality: int | None = None) -> Path:
         """Write it as PNG, JPEG, TIFF or WebP, by the name's ending; 16 bits stay in PNG and TIFF.
 
-        Written beside and renamed, so that no half file is ever left. quality: JPEG and WebP, 1 to 100 (95). What the
-        format cannot hold is said in info["notices"]. Raises OutputError, of which OutputIsSource for a picture that it was
-        made from, whatever `overwrite` says.
+        Written beside and renamed, so that no half file is ever left. quality: JPEG and WebP, 1 to 100 (95; 100, which is
+        lossless, for a WebP of a WebP source without loss). What the format cannot hold is said in info["notices"]. Raises
+        OutputError, of which OutputIsSource for a picture that it was made from, whatever `overwrite` says.
         """
         for source in self.sources:
             write.refuse_source(source, path)

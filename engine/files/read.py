@@ -12,7 +12,7 @@ from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImage
 from engine.client.errors import EmptyPicture, Truncated
 from engine.files import check, exif, icc, png, tiff
 from engine.files.convert import converted, named, plain
-from engine.tasks.base import Picture
+from engine.tasks.base import Origin, Picture
 
 # The plug-ins are called by name: Image.open would try forty formats more, and its limit of size is a global of Pillow's
 # that other users of the process share. JpegImageFile also reads a phone's multi-picture file as the one photograph it is.
@@ -91,6 +91,7 @@ def _read_pillow(file: BinaryIO, name: str, form: str, convert: bool) -> Picture
         for side in (head[place : place + step], head[place + step : place + 2 * step]):
             if not any(side):
                 raise EmptyPicture(f"{name} has no pixels: its header says so.")
+    lossless = form == "WEBP" and _is_lossless(file)
     file.seek(0)
     with check.coded(name):
         image = OPENERS[form](file)
@@ -98,7 +99,19 @@ def _read_pillow(file: BinaryIO, name: str, form: str, convert: bool) -> Picture
         profile = bytes(info.get("icc_profile") or b"")
         block, xmp = exif.cleaned(bytes(info.get("exif") or b"")), bytes(info.get("xmp") or b"")
     array, profile = _decoded(file, name, form, convert, profile)
-    return Picture(array, icc.is_linear(profile), profile, block, xmp)
+    return Picture(array, icc.is_linear(profile), profile, block, xmp, Origin(lossless=lossless))
+
+
+def _is_lossless(file: BinaryIO) -> bool:
+    """Whether a WebP file (RFC 9649) holds its (first) picture as VP8L."""
+    place = 12
+    while True:
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8 or head[:4] in (b"VP8 ", b"VP8L"):
+            return head[:4] == b"VP8L"
+        size = int.from_bytes(head[4:], "little")
+        place += 24 if head[:4] == b"ANMF" else 8 + size + size % 2  # a frame's chunks lie within it
 
 
 def _decoded(file: BinaryIO, name: str, form: str, convert: bool, profile: bytes) -> tuple[np.ndarray, bytes]:

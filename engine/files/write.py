@@ -37,7 +37,8 @@ def write(
     """Write a picture in the format that the name's ending asks for (.png, .jpg, .jpeg, .tif, .tiff, .webp).
 
     PNG keeps 8 and 16 bits and turns floats into 16; TIFF keeps every depth; JPEG and WebP hold 8 bits, rounded to the
-    nearest. ICC profile, EXIF and XMP go along. quality: 1..100 for JPEG and WebP (default 95; WebP at 100 is lossless).
+    nearest. ICC profile, EXIF and XMP go along. quality: 1..100 for JPEG and WebP (default 95; WebP at 100 is lossless,
+    and that is the default for a picture from a lossless WebP file).
     notices: gets a sentence for each thing that the format could not hold, usually none. Returns the path.
     Raises OutputFormat, OutputExists, DiskFull, NotWritable, OutputError (also for a path that is none), NotFinite for a
     picture with NaN, or OptionError for a wrong quality. Whatever happens, there is either the whole new file or none, and
@@ -45,7 +46,9 @@ def write(
     """
     path = _text(path)
     form = output_format(path)
-    quality = _whole(QUALITY if quality is None else quality)
+    if quality is None:
+        quality = 100 if form == "WEBP" and picture.origin.lossless else QUALITY
+    quality = _whole(quality)
     if not overwrite and os.path.lexists(path):
         raise _exists(path)
     place(encoded(picture, form, quality, os.path.basename(path), [] if notices is None else notices), path, overwrite)
@@ -120,6 +123,9 @@ def encoded(picture: Picture, form: str, quality: int, name: str, notices: list[
         return png.encoded(integers, profile, block, xmp)
     if form == "TIFF":
         return tiff.encoded(array, profile, block, xmp)
+    if picture.array.itemsize > 1:
+        bits = 8 * picture.array.itemsize
+        notices.append(f"The picture's {bits} bits a channel were rounded to the 8 that {form} holds.")
     return _by_pillow(array, form, quality, name, profile, block, xmp, notices)
 
 

@@ -17,10 +17,11 @@ from engine.client.errors import Cancelled
 class Origin:
     """What is known of the file that a picture came from, for those who write a result of it; the tasks pass it by.
 
-    path: absolute, "" for pictures that came from no file.
+    path: absolute, "" for pictures that came from no file. lossless: whether it is a WebP file that lost nothing.
     """
 
     path: str = ""
+    lossless: bool = False
 
 
 @dataclass

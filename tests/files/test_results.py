@@ -11,7 +11,7 @@ from engine.client import errors
 from engine.files.read import read
 from engine.files.write import write
 from engine.tasks.base import Picture, TaskResult
-from tests.files.pictures import picture, samples
+from tests.files.pictures import exif_block, picture, samples
 
 
 class Copying:
@@ -44,6 +44,37 @@ def test_no_source_is_written_over(engine, tmp_path):
     assert (source.read_bytes(), hints.read_bytes()) == before
     engine.colorize(picture()).save(tmp_path / "new.png")
     assert result.save(tmp_path / "new.png", overwrite=True).exists()
+
+
+@pytest.mark.parametrize("block", [b"", exif_block()])  # with EXIF the file has another layout (VP8X)
+def test_a_lossless_webp_stays_lossless(engine, tmp_path, block):
+    source = Picture(samples(np.uint8, 3), exif=block)
+    for quality, same in ((100, True), (95, False)):
+        path = write(source, tmp_path / f"{quality}.webp", quality=quality)
+        result = engine.colorize(path)
+        back = read(result.save(tmp_path / f"{quality}.out.webp")).array
+        assert np.array_equal(back, read(path).array) is same
+    assert not np.array_equal(read(result.save(tmp_path / "b.webp", quality=80)).array, source.array)
+
+
+def test_the_first_picture_of_an_animation_tells_whether_it_is_lossless(tmp_path):
+    frames = [Image.fromarray(samples(np.uint8, 3, seed=n)) for n in range(2)]
+    for lossless in (True, False):
+        frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=lossless)
+        assert read(tmp_path / "a.webp", convert=True).origin.lossless is lossless
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".webp"])
+@pytest.mark.parametrize(("dtype", "bits"), [(np.uint16, 16), (np.float32, 32), (np.uint8, None)])
+def test_bits_that_a_format_cannot_hold_are_told_of(engine, tmp_path, ending, dtype, bits):
+    result = engine.colorize(Picture(samples(dtype, 3)))
+    result.save(tmp_path / f"a{ending}")
+    result.save(tmp_path / f"b{ending}")
+    assert len(result.info["notices"]) == (1 if bits else 0)
+    assert not bits or f"{bits} bits" in result.info["notices"][0]
+    deep = engine.colorize(Picture(samples(dtype, 3)))
+    deep.save(tmp_path / "a.png")
+    assert deep.info["notices"] == []
 
 
 def test_the_source_is_known_from_another_folder(engine, tmp_path, monkeypatch):
