@@ -57,6 +57,14 @@ def test_jpeg_keeps_chroma_at_full_resolution(tmp_path):
         assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3
 
 
+def test_large_jpegs_differ_in_their_tables_alone(tmp_path, monkeypatch):
+    small = write(picture(), tmp_path / "a.jpg")
+    monkeypatch.setattr("engine.files.write._OPTIMIZED", 100)
+    large = write(picture(), tmp_path / "b.jpg")
+    assert large.stat().st_size > small.stat().st_size
+    np.testing.assert_array_equal(read(large).array, read(small).array)
+
+
 def test_pillow_agrees_on_what_we_wrote(tmp_path):
     source = picture(np.uint8, 4)
     for ending in (".png", ".tif"):
