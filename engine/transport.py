@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import forecast
+from engine.client import options as declared
 from engine.client.errors import OptionError
 from engine.forecast import Forecast, Size
 from engine.tasks import frames, noted
@@ -98,7 +99,7 @@ class Service:
     ) -> TaskResult:
         given = extras if source is None else {"source": source, **extras}
         buffers = {name: frames.to_pixels(picture) for name, picture in given.items()}
-        job = self.session.submit(task, dict(options), buffers)
+        job = self.session.submit(task, _plain(task, options), buffers)
 
         def tell(p: Any) -> None:
             reporter.on_progress(Progress(p.phase, p.step, p.steps, p.fraction, p.eta))
@@ -110,12 +111,13 @@ class Service:
         return TaskResult(pictures, dict(job.info))
 
     def forecast(self, task: str, size: Size, options: Mapping[str, Any]) -> Forecast | None:
-        answer = self.session.forecast(task, dict(options), size.width, size.height, size.pixel)
+        plain = _plain(task, options)
+        answer = self.session.forecast(task, plain, size.width, size.height, size.pixel)
         if answer["seconds"] is None:
             small, kept = noted.first(task, options)
             for _ in range(2):
                 self.run(task, small, kept, {}, Reporter())
-            answer = self.session.forecast(task, dict(options), size.width, size.height, size.pixel)
+            answer = self.session.forecast(task, plain, size.width, size.height, size.pixel)
         if answer["seconds"] is None:
             return None
         return Forecast(answer["seconds"], answer["bytes"] or 0, dict(answer["phases"]), answer["jobs"])
@@ -125,3 +127,9 @@ class Service:
 
     def close(self) -> None:
         self.session.close()
+
+
+def _plain(task: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options in Python's own types, which JSON can hold. Raises OptionError and TaskUnknown."""
+    values = declared.task(task).complete(options)
+    return {name: values[name] for name in options}

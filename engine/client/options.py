@@ -3,6 +3,8 @@
 The command line's flags, the Python API, the service's checks and the editors' dialogs are all made from this file.
 """
 
+import numbers
+
 from .errors import OptionError, TaskUnknown
 from .pixels import SIDE_MAX
 
@@ -26,7 +28,7 @@ class Option:
         self.low, self.high, self.choices, self.unit, self.count = low, high, tuple(choices), unit, count
 
     def check(self, value):
-        """The value in this option's type. Raises OptionError with the range in the sentence."""
+        """The value in this option's type, one of Python's own. Raises OptionError with the range in the sentence."""
         if value is None and self.default is None:
             return None
         if self.kind == "bool":
@@ -52,8 +54,8 @@ class Option:
         raise OptionError("%s must be %s, not %r." % (self.name, self.expects(), value), option=self.name)
 
     def _within(self, value):
-        """Whether it is a number in the range (no NaN is)."""
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high
+        """Whether it is a number in the range (no NaN is), Python's own or numpy's."""
+        return isinstance(value, numbers.Real) and not isinstance(value, bool) and self.low <= value <= self.high
 
     def expects(self):
         """What the option takes, in words."""

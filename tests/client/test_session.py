@@ -21,10 +21,12 @@ from engine.client.errors import (
     TaskUnknown,
     TooLarge,
 )
+from engine.client.options import TASKS
 from engine.client.pixels import Pixels
 from engine.client.session import Session
 from engine.tasks.base import Picture, Reporter
 from engine.transport import Service
+from tests.fakes.engine_with_fake_task import FAKE
 from tests.server.harness import EngineProcess, until
 
 
@@ -117,14 +119,16 @@ def test_a_wait_that_is_cancelled_ends_with_the_job(session):
 
 
 @pytest.mark.parametrize("where", ["on_progress", "cancelled"])
-def test_ctrl_c_in_the_python_door_cancels_the_job(session, where):
+def test_ctrl_c_in_the_python_door_cancels_the_job(session, where, monkeypatch):
+    monkeypatch.setitem(TASKS, "fake", FAKE)
+
     def interrupt(*progress):
         raise KeyboardInterrupt
 
     source = Picture(np.zeros((2, 4, 3), np.uint8))
-    options = {"does": "sleep", "steps": 100000, "seconds": 0.01}
+    given = {"does": "sleep", "steps": 100000, "seconds": 0.01}
     with pytest.raises(KeyboardInterrupt):
-        Service(session).run("fake", source, options, {}, Reporter(**{where: interrupt}))
+        Service(session).run("fake", source, given, {}, Reporter(**{where: interrupt}))
     until(lambda: not any(worker["job"] for worker in session.status()["workers"]), "the job's end")
     assert session.status()["queue"] == []
 
