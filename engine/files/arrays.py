@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from engine.client.errors import FrameInvalid, NotAPicture, Truncated
-from engine.files import check, depth, exif, icc
+from engine.files import check, depth, exif, extras, icc
 from engine.files.convert import converted, named, plain
 from engine.files.read import read, upright
-from engine.tasks.base import Origin, Picture
+from engine.tasks.base import Picture
 
 _SOURCES = "Give a path, a PIL image, a numpy array or a Picture."
 _ARRAYS = "Give [H, W] or [H, W, 1..4] of uint8, uint16, float16, float32 or float64; floats 0..1."
@@ -76,7 +76,8 @@ def _from_pil(image: Image.Image, convert: bool) -> Picture:
     xmp = image.info.get("xmp") or b""
     xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
     file = getattr(image, "filename", "")
-    origin = Origin(os.path.abspath(os.fsdecode(file)) if file else "")
+    path = os.path.abspath(os.fsdecode(file)) if file else ""
+    origin = replace(extras.of_info(image.info, getattr(image, "format", None)), path=path)
     return upright(Picture(np.array(array), icc.is_linear(profile), profile, block, xmp, origin))
 
 

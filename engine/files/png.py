@@ -16,6 +16,9 @@ from engine.client.errors import Truncated
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 # Compressed chunks may unpack to gigabytes: a profile or an XMP packet is never that large.
 _LARGEST = 64 << 20
+_TEXT_MAX = 1 << 20
+# ImageMagick's way to put EXIF and others into text: of the picture as it was.
+_RAW = b"Raw profile type "
 # By IHDR's colour type; a transparent colour (tRNS) is one more.
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 # Half the time of zlib's usual 6 for files about a fifth larger.
@@ -34,6 +37,8 @@ class Survey:
     icc: bytes = b""
     exif: bytes = b""
     xmp: bytes = b""
+    density: tuple[float, float] | None = None
+    text: bytes = b""  # whole chunks
 
 
 def survey(file: BinaryIO, name: str) -> Survey:
@@ -70,10 +75,16 @@ def _note(found: Survey, kind: bytes, data: bytes) -> None:
         found.exif = data
     elif kind == b"iCCP":
         found.icc = _unzipped(data.partition(b"\0")[2][1:])
+    elif kind == b"pHYs" and len(data) == 9:
+        across, down, unit = struct.unpack(">IIB", data)
+        found.density = (across, down) if unit == 1 and across and down else None
     elif kind == b"iTXt" and data.startswith(_XMP_KEYWORD + b"\0"):
         compressed, rest = data[len(_XMP_KEYWORD) + 1 :][:1], data[len(_XMP_KEYWORD) + 3 :]
         text = rest.partition(b"\0")[2].partition(b"\0")[2]
         found.xmp = _unzipped(text) if compressed == b"\1" else text
+    elif kind in (b"tEXt", b"zTXt", b"iTXt") and not data.startswith(_RAW):
+        # What is larger is no text for people.
+        found.text += _chunk(kind, data) if len(found.text) + len(data) < _TEXT_MAX else b""
 
 
 def _unzipped(data: bytes) -> bytes:
@@ -104,8 +115,17 @@ def decoded(file: BinaryIO) -> np.ndarray:
     return array[..., None] if array.ndim == 2 else array
 
 
-def encoded(array: np.ndarray, icc: bytes, exif: bytes, xmp: bytes) -> bytes:
-    """A PNG file of [H, W, 1..4] uint8 or uint16 pixels with these blocks (each may be b"")."""
+def encoded(
+    array: np.ndarray,
+    icc: bytes,
+    exif: bytes,
+    xmp: bytes,
+    density: tuple[float, float] | None = None,
+    text: bytes = b"",
+) -> bytes:
+    """A PNG file of [H, W, 1..4] uint8 or uint16 pixels with these blocks (each may be b""). density: pixels a metre; text:
+    whole chunks, as survey() gives them.
+    """
     plain = imagecodecs.png_encode(np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array), level=_LEVEL)
     chunks = []
     if icc:
@@ -114,6 +134,9 @@ def encoded(array: np.ndarray, icc: bytes, exif: bytes, xmp: bytes) -> bytes:
         chunks.append(_chunk(b"eXIf", exif))
     if xmp:
         chunks.append(_chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + xmp))
+    if density is not None and all(0.5 < side < 1 << 31 for side in density):
+        chunks.append(_chunk(b"pHYs", struct.pack(">IIB", round(density[0]), round(density[1]), 1)))
+    chunks.append(text)
     # The signature and IHDR take 33 bytes; iCCP must come before the pixels.
     return b"".join([plain[:33], *chunks, plain[33:]])
 

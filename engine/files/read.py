@@ -10,7 +10,7 @@ import numpy as np
 from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from engine.client.errors import EmptyPicture, Truncated
-from engine.files import check, exif, icc, png, tiff
+from engine.files import check, exif, extras, icc, png, tiff
 from engine.files.convert import converted, named, plain
 from engine.tasks.base import Origin, Picture
 
@@ -77,7 +77,8 @@ def _read_png(file: BinaryIO, name: str, convert: bool) -> Picture:
             array = png.decoded(file)
     else:
         array, profile = _decoded(file, name, "PNG", convert, profile)
-    return Picture(array, icc.is_linear(profile), profile, exif.cleaned(survey.exif), survey.xmp)
+    origin = Origin(density=survey.density, texts={extras.TEXT: survey.text} if survey.text else {})
+    return Picture(array, icc.is_linear(profile), profile, exif.cleaned(survey.exif), survey.xmp, origin)
 
 
 def _read_pillow(file: BinaryIO, name: str, form: str, convert: bool) -> Picture:
@@ -98,8 +99,9 @@ def _read_pillow(file: BinaryIO, name: str, form: str, convert: bool) -> Picture
         info = image.info
         profile = bytes(info.get("icc_profile") or b"")
         block, xmp = exif.cleaned(bytes(info.get("exif") or b"")), bytes(info.get("xmp") or b"")
+        origin = replace(extras.of_info(info, form), lossless=lossless)
     array, profile = _decoded(file, name, form, convert, profile)
-    return Picture(array, icc.is_linear(profile), profile, block, xmp, Origin(lossless=lossless))
+    return Picture(array, icc.is_linear(profile), profile, block, xmp, origin)
 
 
 def _is_lossless(file: BinaryIO) -> bool:

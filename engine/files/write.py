@@ -17,8 +17,8 @@ from PIL import Image
 
 from engine import disk
 from engine.client.errors import OptionError, OutputError, OutputExists, OutputFormat, OutputIsSource
-from engine.files import check, depth, exif, icc, png, tiff
-from engine.tasks.base import Picture
+from engine.files import check, depth, exif, extras, icc, png, tiff
+from engine.tasks.base import Origin, Picture
 
 QUALITY = 95
 # A JPEG segment holds at most 65533 bytes, its name among them.
@@ -121,15 +121,19 @@ def encoded(picture: Picture, form: str, quality: int, name: str, notices: list[
     # Pixels in memory stand upright, whatever a block that came from elsewhere says.
     block, xmp = exif.upright(exif.cleaned(picture.exif), picture.xmp)
     block = exif.updated(block, picture.width, picture.height) if block else b""
+    origin = picture.origin
+    notices += extras.notices(origin, form)
     if form == "PNG":
         integers = array if array.dtype == np.uint8 else depth.to_integers(array, np.uint16)
-        return png.encoded(integers, profile, block, xmp)
+        return png.encoded(integers, profile, block, xmp, origin.density, origin.texts.get(extras.TEXT, b""))
+    if form != "JPEG":
+        block = block or extras.block(origin)
     if form == "TIFF":
         return tiff.encoded(array, profile, block, xmp)
     if picture.array.itemsize > 1:
         bits = 8 * picture.array.itemsize
         notices.append(f"The picture's {bits} bits a channel were rounded to the 8 that {form} holds.")
-    return _by_pillow(array, form, quality, name, profile, block, xmp, notices)
+    return _by_pillow(array, form, quality, name, profile, block, xmp, origin, notices)
 
 
 def _by_pillow(
@@ -140,6 +144,7 @@ def _by_pillow(
     profile: bytes,
     block: bytes,
     xmp: bytes,
+    origin: Origin,
     notices: list[str],
 ) -> bytes:
     array = depth.to_integers(array, np.uint8)
@@ -160,6 +165,7 @@ def _by_pillow(
     if profile:
         options["icc_profile"] = profile
     if form == "JPEG":
+        options |= extras.jpeg_options(origin)
         # Full resolution for chroma: half of it would undo what colorizing is for.
         options |= {"subsampling": 0, "optimize": array.shape[0] * array.shape[1] <= _OPTIMIZED}
     else:

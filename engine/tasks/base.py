@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +18,14 @@ class Origin:
     """What is known of the file that a picture came from, for those who write a result of it; the tasks pass it by.
 
     path: absolute, "" for pictures that came from no file. lossless: whether it is a WebP file that lost nothing.
+    density: pixels a metre, across and down, where the file says so in its format's own place (EXIF apart). texts: what only
+    files of this format hold, such as a comment, by its name in a sentence; the bytes are the format's own.
     """
 
     path: str = ""
     lossless: bool = False
+    density: tuple[float, float] | None = None
+    texts: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass
