@@ -227,8 +227,10 @@ def _by_pillow(file: BinaryIO, name: str, profile: bytes) -> tuple[np.ndarray, b
     return (array, profile) if array is not None else converted(image, name, profile)
 
 
-def encoded(array: np.ndarray, profile: bytes, block: bytes, xmp: bytes) -> bytes:
-    """A deflated TIFF file of [H, W, 1..4] pixels in their own dtype (straight alpha) with these blocks."""
+def encoded(array: np.ndarray, profile: bytes, block: bytes, xmp: bytes, notices: list[str]) -> bytes:
+    """A deflated TIFF file of [H, W, 1..4] pixels in their own dtype (straight alpha) with these blocks; notices: gets a
+    sentence where they cannot be written.
+    """
     try:
         tags = exif.parsed(block) if block else exif.Directory("<", {})
     except (struct.error, ValueError):
@@ -250,7 +252,10 @@ def encoded(array: np.ndarray, profile: bytes, block: bytes, xmp: bytes) -> byte
     plain_file = out.getvalue()
     order = tags.order
     if plain_file[2:4] != struct.pack(order + "H", 42):
-        return plain_file  # BigTIFF, past 4 GB: its directories have another form.
+        # BigTIFF, past 4 GB: its directories have another form.
+        if profile or block or xmp:
+            notices.append("The file is larger than 4 GB: colour profile, EXIF and XMP were left out.")
+        return plain_file
     # The directory is written anew at the end, with the picture's own tags in it; the pixels stay where they are.
     main = exif.parsed(plain_file)
     main.entries.update({tag: value for tag, value in tags.entries.items() if tag in exif.DESCRIPTIVE})

@@ -129,7 +129,7 @@ def encoded(picture: Picture, form: str, quality: int, name: str, notices: list[
     if form != "JPEG":
         block = block or extras.block(origin)
     if form == "TIFF":
-        return tiff.encoded(array, profile, block, xmp)
+        return tiff.encoded(array, profile, block, xmp, notices)
     if picture.array.itemsize > 1:
         bits = 8 * picture.array.itemsize
         notices.append(f"The picture's {bits} bits a channel were rounded to the 8 that {form} holds.")

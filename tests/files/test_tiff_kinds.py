@@ -214,6 +214,17 @@ def test_what_a_bigtiff_says_of_itself_goes_along(tmp_path, order):
     assert found[exif.EXIF_IFD][2].entries[0x9003][2] == date
 
 
+def test_blocks_that_a_file_past_4_gb_goes_without_are_told_of(tmp_path, monkeypatch):
+    real, notices = tifffile.imwrite, []
+    monkeypatch.setattr(tifffile, "imwrite", lambda *given, **options: real(*given, **options, bigtiff=True))
+    array = samples(np.uint8, 3)
+    path = write(Picture(array, exif=exif_block()), tmp_path / "a.tif", notices=notices)
+    assert len(notices) == 1 and "EXIF" in notices[0]
+    np.testing.assert_array_equal(read(path).array, array)
+    write(Picture(array), tmp_path / "b.tif", notices=notices)
+    assert len(notices) == 1
+
+
 def test_no_directory_is_followed_into_a_damaged_bigtiff(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.full((5, 6), 9, np.uint8), bigtiff=True, description="a" * 40)
     data = bytearray((tmp_path / "a.tif").read_bytes())
