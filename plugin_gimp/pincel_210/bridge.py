@@ -40,11 +40,29 @@ def hear():
     return message, [sys.stdin.buffer.read(size) for size in message["bytes"]]
 
 
+def check(asked, request, task):
+    """Raise OutputError, as in GIMP 3, for what can be known to fail before any work is done."""
+    if request.place != controls.REPLACE:
+        return
+    if asked["group"]:
+        raise errors.OutputError(
+            "The pixels of a layer group cannot be replaced.", "Choose a new layer as the result, or another layer."
+        )
+    if asked["locked"]:
+        raise errors.OutputError("The pixels of %s are locked." % asked["name"], "Unlock them, or choose a new layer.")
+    if asked["selection"] and any(o.name == "scale" for o in task.options):
+        raise errors.OutputError(
+            "A selected part cannot be replaced by an enlarged one.",
+            "Choose Select > None, or a new layer as the result.",
+        )
+
+
 def serve():
     """One request. Raises PincelError."""
     asked, _ = hear()
     task = options.task(asked["task"])
     request = controls.collect(task, asked["values"])
+    check(asked, request, task)
     given, plan = dict(request.options), None
     selection = region.Rect(*asked["selection"]) if asked["selection"] else None
     if task.source:

@@ -148,8 +148,18 @@ def channels_of(drawable):
     return ("RGB" if drawable.is_rgb else "GRAY") + ("A" if drawable.has_alpha else "")
 
 
+def layer_of(drawable):
+    """The layer to work on; for its mask, on which somebody paints, the layer itself."""
+    if pdb.gimp_item_is_layer_mask(drawable):
+        return pdb.gimp_layer_from_mask(drawable)
+    if not pdb.gimp_item_is_layer(drawable):
+        raise Failure("%s is a channel, not a layer. Select the layer to work on." % drawable.name)
+    return drawable
+
+
 def worker(task):
     def work(image, drawable, *given):
+        drawable = layer_of(drawable)
         if image.base_type == INDEXED:
             raise Failure("This image is indexed: its palette cannot hold the result. Choose Image > Mode > RGB.")
         chosen = {c["name"]: value(c, g, image) for c, g in zip(task["controls"], given)}
@@ -158,7 +168,9 @@ def worker(task):
         try:
             selection = [left, top, right - left, bottom - top] if there else None
             layer = list(drawable.offsets) + [drawable.width, drawable.height]
-            bridge.say({"task": task["name"], "values": chosen, "layer": layer, "selection": selection})
+            asked = {"task": task["name"], "values": chosen, "layer": layer, "selection": selection}
+            asked.update(name=drawable.name, group=bool(pdb.gimp_item_is_group(drawable)))
+            bridge.say(dict(asked, locked=bool(pdb.gimp_item_get_lock_content(drawable))))
             plan = bridge.hear()[0]
             frames, parts = frames_of(image, drawable, plan)
             grey = bool(plan["layers"]) and image.base_type == GRAY

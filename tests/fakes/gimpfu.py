@@ -26,7 +26,7 @@ class Layer(object):
         self.image, self.name, self.width, self.height, self.type, self.mode = image, name, width, height, type, mode
         self.offsets, self.mask, self.visible, self.parent, self.children = (0, 0), None, True, None, []
         self.pixels = bytearray(width * height * self.bpp)
-        self.shadow = None
+        self.shadow, self.kind, self.locked = None, "layer", False
 
     bpp = property(lambda self: {0: 3, 1: 4, 2: 1, 3: 2}[self.type])
     is_rgb = property(lambda self: self.type < 2)
@@ -83,6 +83,21 @@ class _Region(object):
 class _PDB(object):
     def gimp_selection_bounds(self, image):
         return (1,) + image.selection if image.selection else (0, 0, 0, image.width, image.height)
+
+    def gimp_item_is_layer(self, item):
+        return int(item.kind in ("layer", "group"))
+
+    def gimp_item_is_layer_mask(self, item):
+        return int(item.kind == "mask")
+
+    def gimp_item_is_group(self, item):
+        return int(item.kind == "group")
+
+    def gimp_item_get_lock_content(self, item):
+        return int(item.locked)
+
+    def gimp_layer_from_mask(self, mask):
+        return next(layer for layer in mask.image.layers if layer.mask is mask)
 
     def gimp_image_get_precision(self, image):
         return image.precision

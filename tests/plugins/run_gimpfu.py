@@ -1,6 +1,7 @@
 """Runs under Python 2.7 or 3: the installed plug-in for GIMP 2.10 over the fake gimpfu, and prints as JSON what came of it.
 
-Arguments: the fakes' folder, the plug-in's folder, and a JSON object {task, values, raw, width, height, grey, selection, at}.
+Arguments: the fakes' folder, the plug-in's folder, and a JSON object {task, values, raw, width, height, grey, selection, at,
+kind, locked}. kind: what the drawable is, "layer", "group", "channel" or "mask" (of the layer).
 """
 
 import json
@@ -23,11 +24,16 @@ def run():
     image.layers.append(layer)
     with open(asked["raw"], "rb") as file:
         layer.pixels = bytearray(file.read())
+    drawable, layer.locked = layer, asked["locked"]
+    if asked["kind"] in ("mask", "channel"):
+        drawable = gimpfu.Layer(image, asked["kind"], asked["width"], asked["height"], 2, 100.0, 28)
+    drawable.kind = asked["kind"]
+    layer.mask = drawable if asked["kind"] == "mask" else None
     label, _, params, _, function, menu = gimpfu.REGISTERED["plug-in-pincel-" + asked["task"]]
     values = [asked["values"].get(p[1], p[3]) for p in params[2:]]
     said.update(label=label, menu=menu, python=sys.version_info[0], procedures=sorted(gimpfu.REGISTERED))
     try:
-        made = function(image, layer, *values)
+        made = function(image, drawable, *values)
     except Exception as error:
         said.update(error=str(error))
         made = layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import glob
 import json
 import os
@@ -44,10 +45,11 @@ def run(request, engine, plugin, tmp_path):
     if python is None:
         pytest.skip("this machine has no Python 2.7")
 
-    def run(task, array, selection=None, at=(0, 0), **values):
+    def run(task, array, selection=None, at=(0, 0), kind="layer", locked=False, **values):
         raw = tmp_path / "raw"
         raw.write_bytes(array.tobytes())
         asked = {"task": task, "values": values, "raw": str(raw), "selection": selection, "at": at}
+        asked.update(kind=kind, locked=locked)
         asked.update(width=array.shape[1], height=array.shape[0], grey=array.ndim == 2)
         environ = {k: v for k, v in engine.environ.items() if not k.startswith("PYTHON")}
         script = ROOT / "tests/plugins/run_gimpfu.py"
@@ -115,3 +117,48 @@ def test_an_error_is_one_sentence(run, grey):
     assert said["error"].startswith("Only one picture can replace") and said["layers"] == ["photo"]
     said, _ = run("colorize", grey, hints="nobody")
     assert said["error"].startswith("There is no layer called nobody.")
+
+
+REFUSED = {
+    "an enlarged part": (
+        "upscale",
+        {"selection": [10, 10, 40, 40], "place": 1},
+        "A selected part cannot be replaced by an enlarged one. Choose Select > None, or a new layer as the result.",
+    ),
+    "locked pixels": (
+        "colorize",
+        {"locked": True, "place": 2},
+        "The pixels of photo are locked. Unlock them, or choose a new layer.",
+    ),
+    "a group": (
+        "colorize",
+        {"kind": "group", "place": 2},
+        "The pixels of a layer group cannot be replaced. Choose a new layer as the result, or another layer.",
+    ),
+    "a channel": ("colorize", {"kind": "channel"}, "channel is a channel, not a layer. Select the layer to work on."),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_succeed_is_refused_before_the_work(run, grey, case):
+    task, given, sentence = REFUSED[case]
+    said, _ = run(task, np.dstack([grey] * 3), **given)
+    assert said["error"] == sentence
+    assert (said["layers"], said["undo"], said["bar"]) == (["photo"], [], [])
+
+
+def test_gimp_3_refuses_in_the_same_words():
+    def words(path):
+        tree = ast.parse((ROOT / "plugin_gimp" / path).read_text(encoding="utf-8"))
+        [check] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"]
+        texts = [node.value for node in ast.walk(check) if isinstance(node, ast.Constant)]
+        return sorted(text for text in texts if isinstance(text, str) and text[-1:] == "." and text[:5] != "Raise")
+
+    assert words("pincel_210/bridge.py") == words("pincel/results.py")
+    assert len(words("pincel/results.py")) == 6
+
+
+def test_for_a_mask_its_layer_is_meant(run, grey):
+    said, out = run("colorize", np.dstack([grey] * 3), kind="mask")
+    assert said["layers"] == ["Colorize Photo, seed 0", "photo"]
+    assert np.array_equal(np.rint(out @ LUMA), grey)

@@ -132,3 +132,41 @@ def test_an_indexed_image_gets_a_sentence(stage, grey):
     convert = '(gimp-image-convert-indexed image CONVERT-DITHER-NONE CONVERT-PALETTE-GENERATE 16 FALSE FALSE "")'
     seen, said = run(stage, grey, convert, scheme("colorize"))
     assert seen is None and "Choose Image > Mode > RGB" in said
+
+
+REFUSED = {
+    "an enlarged part": (
+        "(gimp-image-select-rectangle image CHANNEL-OP-REPLACE 40 30 60 50)",
+        "upscale",
+        "A selected part cannot be replaced by an enlarged one.",
+    ),
+    "locked pixels": ("(gimp-item-set-lock-content layer TRUE)", "colorize", "The pixels of Background are locked."),
+    "a group": (
+        """(let ((group (car (gimp-layer-group-new image))))
+             (gimp-image-insert-layer image group 0 0)
+             (gimp-image-reorder-item image layer group 0)
+             (set! layer group))""",
+        "colorize",
+        "The pixels of a layer group cannot be replaced.",
+    ),
+    "a channel": (
+        '(set! layer (car (gimp-channel-new image 160 120 "C" 50 \'(0 0 0)))) (gimp-image-insert-channel image layer 0 0)',
+        "colorize",
+        "C is a channel, not a layer.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_succeed_gets_a_sentence(stage, grey, case):
+    first, task, sentence = REFUSED[case]
+    seen, said = run(stage, grey, first, scheme(task, place="replace"))
+    assert seen is None and sentence in said
+
+
+def test_for_a_mask_its_layer_is_meant(stage, grey):
+    masked = """(let ((mask (car (gimp-layer-create-mask layer ADD-MASK-WHITE))))
+                  (gimp-layer-add-mask layer mask) (set! layer mask))"""
+    seen, said = run(stage, np.repeat(grey[..., None], 3, 2), masked, scheme("colorize"))
+    assert seen is not None, said
+    assert np.array_equal(np.rint(seen @ LUMA), grey)
