@@ -15,7 +15,8 @@ def _library(name):
 _gimp, _gegl, _babl = _library("gimp-2.0"), _library("gegl-0.4"), _library("babl-0.1")
 
 # GimpPDBArgType, and what each PF_ kind is to the PDB.
-INT32, FLOAT, STRING, ITEM, DISPLAY, IMAGE, LAYER, CHANNEL, DRAWABLE, STATUS = 0, 3, 4, 11, 12, 13, 14, 15, 16, 21
+INT32, FLOAT, STRING, ITEM, DISPLAY, IMAGE, LAYER, CHANNEL, DRAWABLE = 0, 3, 4, 11, 12, 13, 14, 15, 16
+SELECTION, STATUS = 17, 21
 PF_SPINNER, PF_TOGGLE, PF_OPTION, PF_STRING, PF_IMAGE, PF_DRAWABLE, PF_LAYER = range(7)
 _PDB_TYPES = {
     PF_SPINNER: FLOAT,
@@ -63,7 +64,8 @@ _gimp.gimp_progress_update.argtypes = [C.c_double]
 for _name in ("gimp_drawable_get_buffer", "gimp_drawable_get_shadow_buffer"):
     getattr(_gimp, _name).restype = C.c_void_p
 _gimp.gimp_get_pdb_error.restype = C.c_char_p
-_babl.babl_format.restype = C.c_void_p
+_babl.babl_format.restype = _gimp.gimp_drawable_get_format.restype = C.c_void_p
+_babl.babl_get_name.restype, _babl.babl_get_name.argtypes = C.c_char_p, [C.c_void_p]
 _gegl.gegl_buffer_get.argtypes = [C.c_void_p, C.POINTER(_Rect), C.c_double] + [C.c_void_p] * 2 + [C.c_int] * 2
 _gegl.gegl_buffer_set.argtypes = [C.c_void_p, C.POINTER(_Rect), C.c_int, C.c_void_p, C.c_void_p, C.c_int]
 _gegl.gegl_buffer_flush.argtypes = [C.c_void_p]
@@ -123,7 +125,7 @@ def _get(param):
         return (data.string or b"").decode("utf-8")
     if kind == IMAGE:
         return Image(ID=data.int32)
-    if kind in (ITEM, LAYER, CHANNEL, DRAWABLE):
+    if kind in (ITEM, LAYER, CHANNEL, DRAWABLE, SELECTION):
         return Layer(ID=data.int32) if data.int32 >= 0 else None
     return data.int32
 
@@ -190,13 +192,15 @@ class Layer(object):
 
 
 class _PixelRgn(object):
-    """region[x0:x1, y0:y1] gives and takes raw 8-bit pixels, display-encoded sRGB."""
+    """region[x0:x1, y0:y1] gives and takes raw 8-bit pixels, display-encoded sRGB; of masks and channels their values."""
 
     def __init__(self, layer, shadow):
         self._open = _gimp.gimp_drawable_get_shadow_buffer if shadow else _gimp.gimp_drawable_get_buffer
         self._id = layer.ID
         self._bytes = (3 if layer.is_rgb else 1) + layer.has_alpha
         name = {1: b"Y' u8", 2: b"Y'A u8", 3: b"R'G'B' u8", 4: b"R'G'B'A u8"}[self._bytes]
+        if pdb.gimp_item_is_channel(layer):  # as they are: the selection's are called linear, a channel's may be or not
+            name = _babl.babl_get_name(_gimp.gimp_drawable_get_format(layer.ID)).split()[0] + b" u8"
         self._format = _babl.babl_format(name)
 
     def _rect(self, place):

@@ -18,6 +18,8 @@ try:
 except ImportError:
     import gimpfu_ctypes as gimpfu
 
+import masks  # noqa: E402
+
 gimp, pdb = gimpfu.gimp, gimpfu.pdb
 
 # What libgimp calls them: image types by channels, the base types, layer modes.
@@ -25,7 +27,6 @@ TYPES = {"RGB": 0, "RGBA": 1, "GRAY": 2, "GRAYA": 3}
 BYTES = {"RGB": 3, "RGBA": 4, "GRAY": 1, "GRAYA": 2}
 RGB, GRAY, INDEXED = 0, 1, 2
 NORMAL, MULTIPLY, LCH_COLOR = 28, 30, 26
-SELECTION_MASK = 4
 EIGHT_BITS = 150
 
 
@@ -128,22 +129,6 @@ def find(layers, name):
     return None
 
 
-def read(drawable, rect, channels):
-    """Raw pixels of a rectangle on the canvas, transparent where the drawable is not."""
-    left, top = drawable.offsets
-    x, y, width, height = rect[0] - left, rect[1] - top, rect[2], rect[3]
-    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + width, drawable.width), min(y + height, drawable.height)
-    size = BYTES[channels]
-    whole = bytearray(width * height * size)
-    if x0 < x1 and y0 < y1:
-        part = bytearray(drawable.get_pixel_rgn(x0, y0, x1 - x0, y1 - y0, False, False)[x0:x1, y0:y1])
-        line = (x1 - x0) * size
-        for row in range(y1 - y0):
-            begin = ((y0 - y + row) * width + x0 - x) * size
-            whole[begin : begin + line] = part[row * line : (row + 1) * line]
-    return bytes(whole)
-
-
 def channels_of(drawable):
     return ("RGB" if drawable.is_rgb else "GRAY") + ("A" if drawable.has_alpha else "")
 
@@ -163,12 +148,11 @@ def worker(task):
         if image.base_type == INDEXED:
             raise Failure("This image is indexed: its palette cannot hold the result. Choose Image > Mode > RGB.")
         chosen = {c["name"]: value(c, g, image) for c, g in zip(task["controls"], given)}
-        there, left, top, right, bottom = pdb.gimp_selection_bounds(image)[:5]
+        selected = masks.Chosen(image)
         bridge = Bridge()
         try:
-            selection = [left, top, right - left, bottom - top] if there else None
             layer = list(drawable.offsets) + [drawable.width, drawable.height]
-            asked = {"task": task["name"], "values": chosen, "layer": layer, "selection": selection}
+            asked = {"task": task["name"], "values": chosen, "layer": layer, "selection": selected.rect}
             asked.update(name=drawable.name, group=bool(pdb.gimp_item_is_group(drawable)))
             bridge.say(dict(asked, locked=bool(pdb.gimp_item_get_lock_content(drawable))))
             plan = bridge.hear()[0]
@@ -190,7 +174,7 @@ def worker(task):
             notices.append(
                 "This image is grey, so hints ask for greys. Choose Image > Mode > RGB before you paint them."
             )
-        made = insert(image, drawable, plan, message["results"], parts, selection)
+        made = insert(image, drawable, plan, message["results"], parts, selected)
         for notice in notices:
             gimp.message(str(notice))
         return made
@@ -211,12 +195,12 @@ def frames_of(image, drawable, plan):
     for name, layer, rect in pictures:
         channels = channels_of(layer)
         frames.append({"name": name, "width": rect[2], "height": rect[3], "channels": channels})
-        parts.append(read(layer, rect, channels))
+        parts.append(masks.read(layer, rect, BYTES[channels], layer.offsets))
     return frames, parts
 
 
-def insert(image, drawable, plan, frames, parts, selection):
-    """Put the results where the plan says, as one undo step; the layer or group that holds them."""
+def insert(image, drawable, plan, frames, parts, selected):
+    """Put the results where the plan says, as one undo step; the layer or group that holds them. selected: a Chosen."""
     if plan["place"] == "new-image":
         image = gimp.Image(frames[0]["width"], frames[0]["height"], GRAY if "GRAY" in frames[0]["channels"] else RGB)
         made = layers_of(image, None, None, plan, frames, parts, None)
@@ -227,9 +211,9 @@ def insert(image, drawable, plan, frames, parts, selection):
         if frames[0]["channels"].startswith("RGB") and image.base_type == GRAY:
             pdb.gimp_image_convert_rgb(image)
         if plan["place"] == "replace":
-            return replace(drawable, plan, frames[0], parts[0])
+            return replace(image, drawable, plan, frames[0], parts[0], selected)
         parent = pdb.gimp_item_get_parent(drawable)
-        made = layers_of(image, drawable, parent, plan, frames, parts, selection)
+        made = layers_of(image, drawable, parent, plan, frames, parts, selected)
         if plan["multiply"] and pdb.gimp_layer_get_mode(drawable) == NORMAL:
             pdb.gimp_layer_set_mode(drawable, MULTIPLY)
         if plan["grow"]:
@@ -242,7 +226,7 @@ def insert(image, drawable, plan, frames, parts, selection):
         gimp.displays_flush()
 
 
-def layers_of(image, drawable, parent, plan, frames, parts, selection):
+def layers_of(image, drawable, parent, plan, frames, parts, selected):
     position = pdb.gimp_image_get_item_position(image, drawable) if drawable is not None else 0
     position += plan["place"] == "below"
     group, first = None, None
@@ -253,11 +237,11 @@ def layers_of(image, drawable, parent, plan, frames, parts, selection):
         parent, position = group, 0
     for number, (frame, part) in enumerate(zip(frames, parts)):
         width, height, channels = frame["width"], frame["height"], frame["channels"]
-        inside = plan.get("inside") or selection or [0, 0, image.width, image.height]
+        inside = plan.get("inside") or (selected and selected.rect) or [0, 0, image.width, image.height]
         x, y = inside[0], inside[1]
         if "inside" not in plan:
             x, y = x + (inside[2] - width) // 2, y + (inside[3] - height) // 2
-        masked = selection and "inside" in plan
+        masked = selected and "inside" in plan and selected.rect
         size = (inside[2], inside[3]) if masked else (width, height)
         mode = LCH_COLOR if plan["place"] == "color-layer" else NORMAL
         layer = gimp.Layer(image, str(frame["name"]), size[0], size[1], TYPES[channels], 100.0, mode)
@@ -265,7 +249,7 @@ def layers_of(image, drawable, parent, plan, frames, parts, selection):
         if drawable is not None:
             layer.set_offsets(x, y)
         if masked:
-            pdb.gimp_layer_add_mask(layer, pdb.gimp_layer_create_mask(layer, SELECTION_MASK))
+            masks.mask(image, layer, inside, selected)
         if size != (width, height):
             pdb.gimp_layer_scale(layer, width, height, False)
             layer.set_offsets(x, y)
@@ -277,7 +261,7 @@ def layers_of(image, drawable, parent, plan, frames, parts, selection):
     return group or first
 
 
-def replace(drawable, plan, frame, part):
+def replace(image, drawable, plan, frame, part, selected):
     """The layer's own pixels, through its shadow: GIMP keeps what is not selected."""
     x, y, width, height = [int(n) for n in plan["inside"]]
     left, top = drawable.offsets
@@ -288,7 +272,8 @@ def replace(drawable, plan, frame, part):
     x, y = x - left, y - top
     drawable.get_pixel_rgn(x, y, width, height, True, True)[x : x + width, y : y + height] = part
     drawable.flush()
-    drawable.merge_shadow(True)
+    with masks.selected(image, selected):
+        drawable.merge_shadow(True)
     drawable.update(x, y, width, height)
     return drawable
 

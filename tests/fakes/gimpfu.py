@@ -12,7 +12,7 @@ PF_SPINNER, PF_TOGGLE, PF_OPTION, PF_STRING, PF_IMAGE, PF_DRAWABLE, PF_LAYER = r
 class Image(object):
     def __init__(self, width, height, base_type):
         self.width, self.height, self.base_type, self.layers = width, height, base_type, []
-        self.selection, self.precision, self.undo = None, 150, []
+        self.channels, self.selection, self.precision, self.undo = [], None, 150, []
 
     def undo_group_start(self):
         self.undo.append("start")
@@ -26,7 +26,7 @@ class Layer(object):
         self.image, self.name, self.width, self.height, self.type, self.mode = image, name, width, height, type, mode
         self.offsets, self.mask, self.visible, self.parent, self.children = (0, 0), None, True, None, []
         self.pixels = bytearray(width * height * self.bpp)
-        self.shadow, self.kind, self.locked = None, "layer", False
+        self.shadow, self.kind, self.locked, self.made_as = None, "layer", False, None
 
     bpp = property(lambda self: {0: 3, 1: 4, 2: 1, 3: 2}[self.type])
     is_rgb = property(lambda self: self.type < 2)
@@ -53,6 +53,18 @@ class Layer(object):
                     at = (y * self.width + x) * self.bpp
                     self.pixels[at : at + self.bpp] = self.shadow[at : at + self.bpp]
         self.shadow = None
+
+
+def channel(image, kind, offsets, width, height, rect):
+    """A channel, mask or selection that is 255 in a rectangle of the canvas (left, top, right, bottom)."""
+    made = Layer(image, "the " + kind, width, height, 2, 100.0, 28)
+    made.kind = kind
+    made.set_offsets(*offsets)
+    for y in range(height):
+        for x in range(width):
+            if rect and rect[0] <= x + offsets[0] < rect[2] and rect[1] <= y + offsets[1] < rect[3]:
+                made.pixels[y * width + x] = 255
+    return made
 
 
 class _Region(object):
@@ -129,8 +141,41 @@ class _PDB(object):
                 wide += layer.pixels[at : at + 1] * 3 + layer.pixels[at + 1 : at + step]
             layer.type, layer.pixels = layer.type - 2, wide
 
+    def gimp_image_get_selection(self, image):
+        return channel(image, "selection", (0, 0), image.width, image.height, image.selection)
+
+    def gimp_selection_none(self, image):
+        image.selection = None
+
+    def gimp_channel_copy(self, selection):
+        made = channel(selection.image, "channel", selection.offsets, selection.width, selection.height, None)
+        made.pixels[:] = selection.pixels
+        return made
+
+    def gimp_image_insert_channel(self, image, channel, parent, position):
+        image.channels.insert(position, channel)
+
+    def gimp_image_remove_channel(self, image, channel):
+        image.channels.remove(channel)
+
+    def gimp_image_select_item(self, image, operation, channel):
+        assert operation == 2 and channel in image.channels
+        places = [divmod(n, channel.width) for n, value in enumerate(channel.pixels) if value]
+        rows, columns = [y for y, _ in places], [x for _, x in places]
+        image.selection = (min(columns), min(rows), max(columns) + 1, max(rows) + 1) if places else None
+
+    def gimp_layer_get_mask(self, layer):
+        return layer.mask
+
+    def gimp_layer_get_apply_mask(self, layer):
+        return int(layer.mask is not None)
+
     def gimp_layer_create_mask(self, layer, kind):
-        return ("mask", kind, layer.offsets, layer.width, layer.height)
+        everything = (-(10**6), -(10**6), 10**6, 10**6)
+        rect = {0: everything, 4: layer.image.selection}[kind]
+        made = channel(layer.image, "mask", layer.offsets, layer.width, layer.height, rect)
+        made.made_as = kind
+        return made
 
     def gimp_layer_add_mask(self, layer, mask):
         layer.mask = mask
@@ -142,6 +187,12 @@ class _PDB(object):
         layer.mode = mode
 
     def gimp_layer_scale(self, layer, width, height, local):
+        if layer.mask is not None:
+            old, layer.mask = layer.mask, channel(layer.image, "mask", layer.offsets, width, height, None)
+            layer.mask.made_as = old.made_as
+            for n in range(width * height):
+                y, x = n // width * old.height // height, n % width * old.width // width
+                layer.mask.pixels[n] = old.pixels[y * old.width + x]
         layer.width, layer.height = width, height
         layer.pixels = bytearray(width * height * layer.bpp)
 

@@ -1,7 +1,8 @@
 """Runs under Python 2.7 or 3: the installed plug-in for GIMP 2.10 over the fake gimpfu, and prints as JSON what came of it.
 
 Arguments: the fakes' folder, the plug-in's folder, and a JSON object {task, values, raw, width, height, grey, selection, at,
-kind, locked}. kind: what the drawable is, "layer", "group", "channel" or "mask" (of the layer).
+kind, locked, shown, later}. kind: what the drawable is, "layer", "group", "channel" or "mask" (of the layer). shown: what the
+layer's own mask shows, a rectangle of the canvas. later: what the user selects while the engine works, [] for nothing.
 """
 
 import json
@@ -24,11 +25,21 @@ def run():
     image.layers.append(layer)
     with open(asked["raw"], "rb") as file:
         layer.pixels = bytearray(file.read())
-    drawable, layer.locked = layer, asked["locked"]
-    if asked["kind"] in ("mask", "channel"):
-        drawable = gimpfu.Layer(image, asked["kind"], asked["width"], asked["height"], 2, 100.0, 28)
-    drawable.kind = asked["kind"]
-    layer.mask = drawable if asked["kind"] == "mask" else None
+    layer.locked, drawable = asked["locked"], layer
+    mask = gimpfu.channel(image, "mask", layer.offsets, layer.width, layer.height, asked["shown"])
+    if asked["kind"] == "mask" or asked["shown"]:
+        layer.mask = mask
+    if asked["kind"] == "group":
+        layer.kind = "group"
+    elif asked["kind"] != "layer":
+        drawable, mask.kind = mask, asked["kind"]
+
+    def meanwhile(text):
+        gimpfu.gimp.bar.append(text)
+        if asked["later"] is not None:
+            image.selection = tuple(asked["later"]) or None
+
+    gimpfu.gimp.progress_init = staticmethod(meanwhile)
     label, _, params, _, function, menu = gimpfu.REGISTERED["plug-in-pincel-" + asked["task"]]
     values = [asked["values"].get(p[1], p[3]) for p in params[2:]]
     said.update(label=label, menu=menu, python=sys.version_info[0], procedures=sorted(gimpfu.REGISTERED))
@@ -45,7 +56,10 @@ def run():
         at=list(made.offsets),
         channels=made.bpp,
         mode=made.mode,
-        mask=made.mask,
+        mask=made.mask and ["mask", made.mask.made_as, made.mask.offsets, made.mask.width, made.mask.height],
+        values=made.mask and list(bytearray(made.mask.pixels)),
+        selection=image.selection,
+        channels_left=len(image.channels),
         layers=[layer.name for layer in image.layers],
         children=[[layer.name, layer.visible] for layer in made.children],
         canvas=[image.width, image.height],

@@ -45,11 +45,11 @@ def run(request, engine, plugin, tmp_path):
     if python is None:
         pytest.skip("this machine has no Python 2.7")
 
-    def run(task, array, selection=None, at=(0, 0), kind="layer", locked=False, **values):
+    def run(task, array, selection=None, at=(0, 0), kind="layer", locked=False, shown=None, later=None, **values):
         raw = tmp_path / "raw"
         raw.write_bytes(array.tobytes())
         asked = {"task": task, "values": values, "raw": str(raw), "selection": selection, "at": at}
-        asked.update(kind=kind, locked=locked)
+        asked.update(kind=kind, locked=locked, shown=shown, later=later)
         asked.update(width=array.shape[1], height=array.shape[0], grey=array.ndim == 2)
         environ = {k: v for k, v in engine.environ.items() if not k.startswith("PYTHON")}
         script = ROOT / "tests/plugins/run_gimpfu.py"
@@ -135,7 +135,7 @@ REFUSED = {
         {"kind": "group", "place": 2},
         "The pixels of a layer group cannot be replaced. Choose a new layer as the result, or another layer.",
     ),
-    "a channel": ("colorize", {"kind": "channel"}, "channel is a channel, not a layer. Select the layer to work on."),
+    "a channel": ("colorize", {"kind": "channel"}, "the mask is a channel, not a layer. Select the layer to work on."),
 }
 
 
@@ -162,3 +162,26 @@ def test_for_a_mask_its_layer_is_meant(run, grey):
     said, out = run("colorize", np.dstack([grey] * 3), kind="mask")
     assert said["layers"] == ["Colorize Photo, seed 0", "photo"]
     assert np.array_equal(np.rint(out @ LUMA), grey)
+
+
+LATER = {"none": [], "over": [0, 0, 25, 20], "elsewhere": [50, 30, 80, 60]}
+
+
+@pytest.mark.parametrize("later", LATER)
+@pytest.mark.parametrize("first", [None, [20, 10, 50, 40]], ids=["all", "part"])
+def test_replaced_is_what_was_selected_when_the_layer_was_read(run, grey, first, later):
+    photo = np.dstack([grey] * 3)
+    said, out = run("colorize", photo, selection=first, later=LATER[later], place=2, saturation=3.0)
+    left, top, right, bottom = first or (0, 0, 80, 60)
+    changed = (out != photo).any(-1)
+    assert changed[top:bottom, left:right].mean() > 0.5
+    assert changed.sum() == changed[top:bottom, left:right].sum()
+    assert (said["selection"], said["channels_left"]) == (LATER[later] or None, 0)
+    assert said["undo"] == ["start", "end"]
+
+
+@pytest.mark.parametrize("later", LATER)
+def test_a_new_layer_is_masked_by_what_was_selected_when_the_layer_was_read(run, grey, later):
+    said, _ = run("colorize", np.dstack([grey] * 3), selection=[15, 15, 45, 40], at=(10, 5), later=LATER[later])
+    assert said["mask"] == ["mask", 0, [15, 15], 30, 25]
+    assert set(said["values"]) == {255} and said["selection"] == (LATER[later] or None)

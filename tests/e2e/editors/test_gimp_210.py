@@ -170,3 +170,47 @@ def test_for_a_mask_its_layer_is_meant(stage, grey):
     seen, said = run(stage, np.repeat(grey[..., None], 3, 2), masked, scheme("colorize"))
     assert seen is not None, said
     assert np.array_equal(np.rint(seen @ LUMA), grey)
+
+
+FIRST = "(gimp-image-select-ellipse image CHANNEL-OP-REPLACE 40 30 60 50) (gimp-selection-feather image 8)"
+# What the user does while the engine works: in Script-Fu, and as the plug-in itself can do it.
+LATER = {
+    "none": ("(gimp-selection-none image)", "pdb.gimp_selection_none(image)"),
+    "another": (
+        "(gimp-image-select-rectangle image CHANNEL-OP-REPLACE 70 10 50 60) (gimp-selection-feather image 5)",
+        "pdb.gimp_image_select_rectangle(image, 2, 70, 10, 50, 60); pdb.gimp_selection_feather(image, 5)",
+    ),
+}
+# The selection, as GIMP's message: the mean and spread of its values.
+TELL = """(let ((seen (gimp-drawable-histogram (car (gimp-image-get-selection image)) HISTOGRAM-VALUE 0 1)))
+            (gimp-message (string-append "selected " (number->string (car seen)) " " (number->string (cadr seen)))))"""
+
+
+@pytest.fixture
+def meanwhile(stage):
+    """A function: have the installed plug-in itself do something when the engine is through."""
+    program = stage[0] / "home/.config/GIMP/2.10/plug-ins/pincel_210/pincel_210.py"
+    kept, inserts = program.read_text(), "        made = insert("
+    assert kept.count(inserts) == 1
+    yield lambda code: program.write_text(kept.replace(inserts, f"        {code}\n{inserts}"))
+    program.write_text(kept)
+
+
+@pytest.mark.parametrize("precision", ["PRECISION-U8-GAMMA", "PRECISION-U16-LINEAR"])
+@pytest.mark.parametrize("later", LATER)
+def test_what_was_selected_when_the_layer_was_read_counts(stage, grey, meanwhile, later, precision):
+    photo = np.repeat(grey[..., None], 3, 2)
+    deep = f"(gimp-image-convert-precision image {precision})" if precision != "PRECISION-U8-GAMMA" else ""
+    theirs, code = LATER[later]
+    for place in ("replace", "layer"):
+        work = scheme("colorize", saturation=2.0, place=place)
+        expected, said = run(stage, photo, deep, FIRST, work, theirs, TELL)
+        wanted = re.search("selected .*", said)[0]
+        meanwhile(code)
+        after, said = run(stage, photo, deep, FIRST, work, TELL)
+        meanwhile("pass")
+        assert after is not None and re.search("selected .*", said)[0] == wanted, said
+        # What was selected is kept in 8 bits, which in deeper images may round another way.
+        assert np.abs(after.astype(int) - expected).max() <= (1 if deep else 0)
+        assert np.array_equal((after != photo).any(-1), (expected != photo).any(-1)) or deep
+        assert (after[45:65, 60:80] != photo[45:65, 60:80]).any(-1).mean() > 0.9
