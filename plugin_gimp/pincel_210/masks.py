@@ -1,4 +1,4 @@
-"""What is selected in GIMP 2.10, one byte a pixel; written for Python 2.7 and 3."""
+"""What is selected in GIMP 2.10 and what a layer's mask hides, one byte a pixel; written for Python 2.7 and 3."""
 
 import contextlib
 
@@ -95,11 +95,23 @@ def _select(image, copy):
         pdb.gimp_image_remove_channel(image, copy)
 
 
-def mask(image, made, rect, chosen):
-    """Give the layer `made`, which lies in a rectangle on the canvas, what was Chosen as its mask."""
-    if Chosen(image) == chosen:  # GIMP's own way keeps more than 8 bits
+def shown(layer):
+    """The layer's own mask if it hides anything of it, else None."""
+    return pdb.gimp_layer_get_mask(layer) if pdb.gimp_layer_get_apply_mask(layer) else None
+
+
+def mask(image, source, made, rect, chosen):
+    """Give the layer `made`, which lies in a rectangle on the canvas, a mask: what was Chosen, times what the mask of the
+    layer `source` shows."""
+    own = shown(source)
+    if own is None and Chosen(image) == chosen:  # GIMP's own way keeps more than 8 bits
         pdb.gimp_layer_add_mask(made, pdb.gimp_layer_create_mask(made, SELECTION_MASK))
         return
+    data = bytearray(chosen.over(rect) if chosen.rect else b"\xff" * (rect[2] * rect[3]))
+    if own is not None:
+        for n, value in enumerate(bytearray(read(own, rect, 1, source.offsets))):
+            if value != 255:
+                data[n] = (data[n] * value + 127) // 255
     new = pdb.gimp_layer_create_mask(made, WHITE_MASK)
     pdb.gimp_layer_add_mask(made, new)
-    _fill(new, chosen.over(rect))
+    _fill(new, bytes(data))

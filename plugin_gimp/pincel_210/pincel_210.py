@@ -241,7 +241,7 @@ def layers_of(image, drawable, parent, plan, frames, parts, selected):
         x, y = inside[0], inside[1]
         if "inside" not in plan:
             x, y = x + (inside[2] - width) // 2, y + (inside[3] - height) // 2
-        masked = selected and "inside" in plan and selected.rect
+        masked = selected and "inside" in plan and (selected.rect or masks.shown(drawable))
         size = (inside[2], inside[3]) if masked else (width, height)
         mode = LCH_COLOR if plan["place"] == "color-layer" else NORMAL
         layer = gimp.Layer(image, str(frame["name"]), size[0], size[1], TYPES[channels], 100.0, mode)
@@ -249,7 +249,7 @@ def layers_of(image, drawable, parent, plan, frames, parts, selected):
         if drawable is not None:
             layer.set_offsets(x, y)
         if masked:
-            masks.mask(image, layer, inside, selected)
+            masks.mask(image, drawable, layer, inside, selected)
         if size != (width, height):
             pdb.gimp_layer_scale(layer, width, height, False)
             layer.set_offsets(x, y)

@@ -185,3 +185,18 @@ def test_a_new_layer_is_masked_by_what_was_selected_when_the_layer_was_read(run,
     said, _ = run("colorize", np.dstack([grey] * 3), selection=[15, 15, 45, 40], at=(10, 5), later=LATER[later])
     assert said["mask"] == ["mask", 0, [15, 15], 30, 25]
     assert set(said["values"]) == {255} and said["selection"] == (LATER[later] or None)
+
+
+@pytest.mark.parametrize("selection", [None, [15, 15, 45, 40]], ids=["all", "part"])
+@pytest.mark.parametrize("task", ["colorize", "upscale"])
+def test_a_layers_own_mask_hides_in_the_result_what_it_hides(run, grey, task, selection):
+    scale = 2 if task == "upscale" else 1
+    given = {"scale": 2.0} if task == "upscale" else {}
+    shown = [20, 0, 40, 30]
+    said, _ = run(task, np.dstack([grey] * 3), selection=selection, at=(10, 5), shown=shown, **given)
+    left, top, right, bottom = selection or (10, 5, 90, 65)
+    expected = np.zeros((bottom - top, right - left), int)
+    expected[max(0, shown[1] - top) : shown[3] - top, max(0, shown[0] - left) : shown[2] - left] = 255
+    width, height = scale * (right - left), scale * (bottom - top)
+    assert said["mask"][3:] == [width, height] == said["size"]
+    assert np.array_equal(np.reshape(said["values"], (height, width)), expected.repeat(scale, 0).repeat(scale, 1))

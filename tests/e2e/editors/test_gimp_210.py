@@ -214,3 +214,24 @@ def test_what_was_selected_when_the_layer_was_read_counts(stage, grey, meanwhile
         assert np.abs(after.astype(int) - expected).max() <= (1 if deep else 0)
         assert np.array_equal((after != photo).any(-1), (expected != photo).any(-1)) or deep
         assert (after[45:65, 60:80] != photo[45:65, 60:80]).any(-1).mean() > 0.9
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_layers_own_mask_hides_in_the_result_what_it_hides(stage, grey, scale):
+    masked = """(gimp-image-select-rectangle image CHANNEL-OP-REPLACE 0 0 80 120)
+                (gimp-layer-add-alpha layer)
+                (gimp-layer-add-mask layer (car (gimp-layer-create-mask layer ADD-MASK-SELECTION)))
+                (gimp-image-select-rectangle image CHANNEL-OP-REPLACE 60 0 60 120)"""
+    bare = (
+        "(gimp-layer-remove-mask layer MASK-DISCARD) (gimp-selection-none image) (gimp-drawable-fill layer FILL-WHITE)"
+    )
+    work = scheme("upscale", scale=2.0) if scale == 2 else scheme("colorize")
+    photo = np.repeat(grey[..., None], 3, 2)
+    seen, said = run(stage, photo, masked, work, bare)
+    assert seen is not None, said
+    shown = (seen < 250).any(-1)  # where the result hides, the layer below is white now
+    right = 60 + scale * 20
+    assert not shown[:, :60].any() and not shown[:, right + 1 :].any()
+    assert shown[:, 60 : right - 1].mean() > 0.95
+    if scale == 1:
+        assert np.array_equal(np.rint(seen @ LUMA)[:, 60:80], grey[:, 60:80])
