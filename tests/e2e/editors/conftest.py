@@ -77,11 +77,13 @@ def desk(tmp_path_factory):
     environ = environment(folder)
     engine = Engine(environ)
     engine.start()
-    catch_pages(folder)
-    gimp = real.Gimp(folder, environ, window=True)
-    yield Desk(gimp, engine, shots)
-    gimp.close()
-    engine.stop()
+    try:
+        catch_pages(folder)
+        gimp = real.Gimp(folder, environ, window=True)
+        yield Desk(gimp, engine, shots)
+        gimp.close()
+    finally:
+        engine.stop()
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,10 @@ class Gimp:
         for name in ("home", "tmp", "run"):
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         sockets = [Path("/tmp/.X11-unix")] if window else []
+        for place in sockets:
+            if not place.exists():  # no X server has run yet
+                place.mkdir()
+                place.chmod(0o1777)
         binds = {str(p) for p in (folder, ROOT, sys.prefix, sys.base_prefix, *sockets)}
         self._in = ["bash", str(HERE / "in_chroot.sh"), str(chroot), ":".join(sorted(binds))] if chroot else []
         self.environ = {
