@@ -109,6 +109,28 @@ def test_without_hints_the_colours_are_others(drawn, strokes):
         obeyed(drawn.pixels(COLOURS), strokes)
 
 
+def test_a_reference_counts_wherever_it_lies(krita, scan):
+    colours = []
+    for at in (None, (10, 5), (220, 40)):  # none, over the lines, beside them
+        krita.new(np.ascontiguousarray(scan[100:220, 100:260]), canvas=(300, 120))
+        asked = {}
+        if at is not None:
+            krita.do(f"""
+                n = doc.createNode("reference", "paintlayer")
+                n.setPixelData(bytes([30, 40, 220, 255]) * 2400, {at[0]}, {at[1]}, 60, 40)
+                doc.rootNode().addChildNode(n, None)
+                doc.waitForDone()
+            """)
+            krita.choose("photo")
+            krita.do("panel._fill_choices()")
+            asked["reference"] = krita.ask("hub.host.id(doc.nodeByName('reference'))")
+        krita.run("sketch", **asked)
+        assert krita.error() is None
+        made = "doc.nodeByName('photo (Colour Line Art, seed 0)')"
+        colours.append(krita.pixels(made, rect=[0, 0, 160, 120]))
+    assert (colours[1] == colours[2]).all() and (colours[0] != colours[1]).any(-1).mean() > 0.5
+
+
 def test_a_scan_is_coloured_below_in_multiply_and_one_undo_takes_all_back(krita, scan, strokes):
     krita.new(scan)
     add(krita, "hints", strokes[..., [2, 1, 0, 3]], visible=False)
