@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from engine.client.errors import InputMissing
+from engine.client.errors import InputMissing, PincelError
+from engine.files import depth
+from engine.files.read import read
 from engine.imaging.painting import squares
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
@@ -31,12 +32,22 @@ def pictures_in(folder: str | Path, match: str = "*") -> list[Path]:
     return found
 
 
-def _decode(path: Path) -> np.ndarray | None:
+def decoded(path: Path) -> np.ndarray | None:
+    """The picture as the tasks would get it: upright, display-encoded, over white where it is transparent.
+
+    [H, W, 3] uint8, an ordinary 8-bit RGB file's own bytes; None where it cannot be read.
+    """
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError):  # a damaged file among thousands must not stop a training
+        picture = read(path, convert=True)
+    except (PincelError, OSError):  # a damaged file among thousands must not stop a training
         return None
+    array = depth.encoded_srgb(picture.array) if picture.linear else picture.array
+    array = depth.to_integers(array, np.uint8)
+    if picture.has_alpha:
+        alpha = array[..., -1:].astype(np.uint32)
+        over = array[..., :-1] * alpha + 255 * (255 - alpha)  # 255 times the colour over white
+        array = ((over + 127) // 255).astype(np.uint8)
+    return array if array.shape[2] == 3 else array.repeat(3, 2)
 
 
 class PictureStore:
@@ -57,7 +68,7 @@ class PictureStore:
         self.skipped: list[Path] = []
         sizes, parts, kept = [], [], []
         with ThreadPoolExecutor(max_workers=max(1, torch.get_num_threads())) as pool:
-            for index, (path, array) in enumerate(zip(files, pool.map(_decode, files), strict=True)):
+            for index, (path, array) in enumerate(zip(files, pool.map(decoded, files), strict=True)):
                 if array is None or min(array.shape[:2]) < min_side:
                     self.skipped.append(path)
                     continue

@@ -28,7 +28,7 @@ RULES: dict[str, tuple[str, str]] = {
     "transport": ("tasks store forecast", "torch"),
     "api": ("tasks store files server paths generators forecast transport remote", "torch numpy PIL"),
     "train": (
-        "generators store imaging nn tasks paths disk",
+        "generators store imaging nn tasks files paths disk",
         "torch numpy PIL safetensors tensorboard matplotlib rich skimage",
     ),
     "demo": ("api cli", "PIL skimage rich"),

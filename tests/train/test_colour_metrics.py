@@ -13,6 +13,7 @@ from engine.train.metrics.chroma import chroma
 from engine.train.metrics.colorfulness import colorfulness
 from engine.train.metrics.hint_obedience import hint_error
 from engine.train.metrics.skin import skin_figures, tones
+from tests.files.pictures import exif_block
 
 
 def pictures(count=3, height=40, width=56):
@@ -126,3 +127,5 @@ def test_pictures_are_brought_down_and_picked(tmp_path):
         Image.fromarray(picture).save(tmp_path / f"{index}.png")
     assert [p.shape for p in load(str(tmp_path), 40, 2)] == [(40, 60, 3)] * 2
     assert len(load(f"{tmp_path}:[12]*")) == 2
+    Image.fromarray(pictures(1, 80, 120)[0]).save(tmp_path / "turned.jpg", exif=b"Exif\0\0" + exif_block(6))
+    assert [p.shape for p in load(f"{tmp_path}:turned*")] == [(120, 80, 3)], "measured upright"

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
 from engine.client.errors import InputMissing
-from engine.train.data import PictureStore, fingerprint, pictures_in
+from engine.files import check
+from engine.train.data import PictureStore, decoded, fingerprint, pictures_in
+from tests.files.pictures import exif_block
 from tests.train.toys import make_pictures
 
 
@@ -31,6 +34,56 @@ def test_small_and_damaged_pictures_are_left_out(tmp_path):
     with pytest.raises(InputMissing, match="None of 1 pictures can be read") as damaged:
         PictureStore([tmp_path / "bad.png"])
     assert "larger" not in damaged.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("rgb.png", {}),
+        ("rgb.jpg", {"quality": 85}),
+        ("rgb.jpeg", {"quality": 95, "subsampling": 0, "progressive": True}),
+        ("rgb.webp", {"quality": 90}),
+        ("rgb.bmp", {}),
+        ("rgb.tif", {}),
+        ("grey.png", {}),
+        ("grey.jpg", {}),
+    ],
+)
+def test_ordinary_files_give_the_bytes_that_pillow_decodes(tmp_path, photo, name, options):
+    """Trainings and figures of earlier versions stay what they were."""
+    picture = Image.fromarray(photo[:61, :83])
+    (picture.convert("L") if name.startswith("grey") else picture).save(tmp_path / name, **options)
+    with Image.open(tmp_path / name) as file:
+        assert np.array_equal(decoded(tmp_path / name), np.asarray(file.convert("RGB")))
+
+
+def test_pictures_are_learned_as_the_product_reads_them(tmp_path, photo):
+    """Upright; 16 bits, floats and palettes at their own lightness; over white where they are transparent."""
+    photo = photo[:20, :30]
+    files = {name: tmp_path / name for name in ("turned.jpg", "deep.png", "float.tif", "clear.png", "cmyk.jpg")}
+    turned = Image.fromarray(photo)
+    turned.save(files["turned.jpg"], exif=b"Exif\0\0" + exif_block(6), quality=95)
+    assert np.abs(decoded(files["turned.jpg"]).astype(int) - photo[::-1].swapaxes(0, 1)).mean() < 12
+    Image.fromarray(photo[..., 0].astype(np.uint16) * 257).save(files["deep.png"])
+    assert np.array_equal(decoded(files["deep.png"]), photo[..., :1].repeat(3, 2))
+    tifffile.imwrite(files["float.tif"], photo.astype(np.float32) / 255, photometric="rgb")
+    assert np.array_equal(decoded(files["float.tif"]), photo)
+    hidden = np.dstack((photo, np.full(photo.shape[:2], 255, np.uint8)))
+    hidden[:, :10, 3], hidden[:, 10:20, 3] = 0, 51
+    Image.fromarray(hidden).save(files["clear.png"])
+    seen = decoded(files["clear.png"])
+    assert (seen[:, :10] == 255).all() and np.array_equal(seen[:, 20:], photo[:, 20:])
+    assert np.array_equal(seen[:, 10:20], np.rint(photo[:, 10:20] * 0.2 + 255 * 0.8).astype(np.uint8))
+    turned.convert("CMYK").save(files["cmyk.jpg"])
+    assert decoded(files["cmyk.jpg"]).shape == photo.shape
+
+
+def test_a_picture_too_large_to_read_is_left_out_and_a_large_one_is_not(tmp_path, monkeypatch):
+    make_pictures(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    monkeypatch.setattr(check, "PIXELS_MAX", 185)
+    store = PictureStore(pictures_in(tmp_path))
+    assert [p.name for p in store.files] == ["1.png", "2.png"] and [p.name for p in store.skipped] == ["0.png"]
 
 
 def test_pictures_come_back_whole(tmp_path):

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from engine import tasks
@@ -21,7 +20,7 @@ from engine.imaging.resize import bicubic
 from engine.nn.perceptual import Features
 from engine.store.cache import ModelCache
 from engine.tasks.base import Picture, Reporter
-from engine.train.data import pictures_in
+from engine.train.data import decoded, pictures_in
 from engine.train.degrade import Damage
 from engine.train.metrics import frechet
 
@@ -103,8 +102,9 @@ def load(folder: str, size: int | None = None, limit: int | None = None) -> list
         files = [files[i * len(files) // limit] for i in range(limit)]
     pictures = []
     for file in files:
-        with Image.open(file) as picture:
-            array = np.asarray(picture.convert("RGB"))
+        array = decoded(file)
+        if array is None:
+            continue
         factor = size / min(array.shape[:2]) if size else 1
         if factor < 1:
             height, width = (max(size or 1, round(side * factor)) for side in array.shape[:2])
