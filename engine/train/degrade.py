@@ -30,6 +30,8 @@ class Damage:
     jpeg: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.jpeg, int) or isinstance(self.jpeg, bool):
+            raise TypeError(f"no such damage: {self}")
         if not (0 <= self.blur <= 20 and 0 <= self.noise <= 255 and 0 <= self.jpeg <= 95):
             raise ValueError(f"no such damage: {self}")
 

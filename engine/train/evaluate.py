@@ -30,6 +30,7 @@ from engine.store.header import digest, read_header
 from engine.train.arguments import Parser, setting
 from engine.train.degrade import Damage
 from engine.train.evaluation.base import Figures, Report, Request, load
+from engine.train.metrics import frechet
 
 TILE = 192  # pixels of a picture on a contact sheet
 
@@ -90,6 +91,17 @@ def settings_of(name: str, task: str, options: Mapping[str, Any], also: Sequence
     return found
 
 
+def _count(text: str) -> int:
+    """A number of pictures or pixels."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not more than 0")
+    return value
+
+
+_count.__name__ = "whole number"  # argparse names it in its message
+
+
 def _changes(text: str) -> list[tuple[str, Any]]:
     return [setting(part) for part in text.split(",")]
 
@@ -119,8 +131,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
     add("generator", nargs="+", help=what)
     add("--data", action="append", required=True, metavar="DIR[:PATTERN]", help="pictures never trained on; repeatable")
     add("--out", type=Path, default=Path("evaluation"), help="folder for NAME.json and a PNG for each DIR (evaluation)")
-    add("--limit", type=int, help="measure only so many of each folder, evenly picked")
-    add("--size", type=int, help="bring the shortest side down to this many pixels first")
+    add("--limit", type=_count, help="measure only so many of each folder, evenly picked")
+    add("--size", type=_count, help="bring the shortest side down to this many pixels first")
     add("--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="an option of the task")
     add(
         "--also",
@@ -151,7 +163,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.
     args = parser(prog).parse_args(argv)
     paths = [weights_of(name) for name in args.generator]
     features = Features(args.features) if args.features else None
-    training = load(args.neighbours) if args.neighbours else []
+    training = load(args.neighbours)[0] if args.neighbours else []
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -187,7 +199,7 @@ def _measured(
     settings = settings_of(header.name, header.task, dict(args.set), args.also)
     damage = _damage(args.damage, header.task)
     try:
-        evaluate = import_module(f"engine.train.evaluation.{header.task}").run
+        evaluation = import_module(f"engine.train.evaluation.{header.task}")
     except ModuleNotFoundError:
         raise OptionError(f"The task {header.task} has no evaluation.", "Measure it by eye.") from None
     cache = ModelCache(device=args.device)
@@ -197,17 +209,21 @@ def _measured(
     said["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
     reports = {}
     for folder in args.data:
-        pictures = load(folder, args.size, args.limit)
         card = base.card(header.generator)
-        report = evaluate(Request(header.name, card, pictures, cache, settings, features, _tell, damage, training))
+        least = max(evaluation.least(card), frechet.SIDE if features and header.task != "generate" else 1)
+        pictures, left_out = load(folder, args.size, args.limit, least)
+        report = evaluation.run(
+            Request(header.name, card, pictures, cache, settings, features, _tell, damage, training)
+        )
         finite = {m: {n: v if math.isfinite(v) else None for n, v in row.items()} for m, row in report.rows.items()}
-        said["data"][folder] = {"pictures": len(pictures), "figures": finite}
+        said["data"][folder] = {"pictures": len(pictures), "left_out": left_out, "figures": finite}
         sheet = args.out / f"{header.name}-{_ending(folder)}.png"
         contact_sheet(report, sheet)
         for ending, other in report.others.items():
             contact_sheet(other, sheet.with_name(f"{sheet.stem}-{ending}.png"))
         if not args.json:
-            print_table(f"{folder} ({len(pictures)} pictures), sheet {sheet}", report.rows)
+            number = f"{len(pictures)} pictures" + (f", {left_out} left out" if left_out else "")
+            print_table(f"{folder} ({number}), sheet {sheet}", report.rows)
         reports[folder] = report
     text = json.dumps(said, indent=1)
     target = args.out / f"{header.name}.json"

@@ -125,7 +125,7 @@ def test_measuring_a_perfect_painter_and_sepia(generator, hinted):
 def test_pictures_are_brought_down_and_picked(tmp_path):
     for index, picture in enumerate(pictures(4, 80, 120)):
         Image.fromarray(picture).save(tmp_path / f"{index}.png")
-    assert [p.shape for p in load(str(tmp_path), 40, 2)] == [(40, 60, 3)] * 2
-    assert len(load(f"{tmp_path}:[12]*")) == 2
+    assert [p.shape for p in load(str(tmp_path), 40, 2)[0]] == [(40, 60, 3)] * 2
+    assert len(load(f"{tmp_path}:[12]*")[0]) == 2
     Image.fromarray(pictures(1, 80, 120)[0]).save(tmp_path / "turned.jpg", exif=b"Exif\0\0" + exif_block(6))
-    assert [p.shape for p in load(f"{tmp_path}:turned*")] == [(120, 80, 3)], "measured upright"
+    assert [p.shape for p in load(f"{tmp_path}:turned*")[0]] == [(120, 80, 3)], "measured upright"

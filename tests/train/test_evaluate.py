@@ -76,11 +76,34 @@ def test_upscale_of_damaged_pictures(folder, tmp_path, capsys):
     for wrong in (
         ["srgan.psnr", "--damage", "rain=3"],
         ["srgan.psnr", "--damage", "jpeg=200"],
+        ["srgan.psnr", "--damage", "jpeg=60.5"],
         ["yuv_cgan", "--damage", "jpeg=30"],
     ):
         capsys.readouterr()
         assert pincel(["evaluate", *wrong, "--data", str(folder)]) == 2
         assert "damage" in capsys.readouterr().err
+
+
+def test_what_cannot_be_measured_is_left_out_and_counted(folder, tmp_path, capsys):
+    for name in ("empty.jpg", "words.jpg", "._0.png"):
+        (folder / name).write_bytes(b"" if name == "empty.jpg" else b"no picture")
+    (folder / "cut.png").write_bytes((folder / "0.png").read_bytes()[:200])
+    (folder / "folder.png").mkdir()
+    for width, height in ((40, 8), (40, 3), (40, 19)):
+        Image.new("RGB", (width, height)).save(folder / f"{width}x{height}.png")
+    Image.new("RGB", (48, 40), "white").save(folder / "white.png")
+    assert pincel(["evaluate", "srgan", "--data", str(folder), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "(3 pictures, 8 left out)" in said and " inf" not in said and " nan" not in said
+    [data] = json.loads((tmp_path / "out/srgan.psnr.json").read_text())["data"].values()
+    assert data["left_out"] == 8
+    # Bicubic gives back white exactly: its infinite PSNR counts for no method.
+    assert pincel(["evaluate", "srgan", "--data", f"{folder}:[01].png", "--out", str(tmp_path / "without")]) == 0
+    for method, row in figures(tmp_path / "without", "srgan.psnr").items():
+        assert data["figures"][method]["psnr_y"] == pytest.approx(row["psnr_y"], rel=1e-9)
+    capsys.readouterr()
+    assert pincel(["evaluate", "srgan", "--data", str(folder), "--out", str(tmp_path / "out"), "--size", "16"]) == 3
+    assert "at least 20 pixels" in capsys.readouterr().err
 
 
 def test_colorize_with_a_frechet_distance(folder, tmp_path, capsys):
@@ -109,6 +132,9 @@ def test_pix2pix_is_a_colorizer_without_hints(folder, tmp_path):
         (["srgan", "--also", "colour=1"], 2, "no option called 'colour'"),
         (["srgan", "--features", "nowhere.safetensors"], 5, "no feature network"),
         (["srgan", "--sizes", "3"], 2, "--sizes"),
+        (["srgan", "--limit", "-3"], 2, "-3 is not more than 0"),
+        (["srgan", "--size", "-3"], 2, "-3 is not more than 0"),
+        (["srgan", "--size", "x"], 2, "whole number"),
         (["srgan", "progan"], 2, "several tasks: generate, upscale"),
         (["srgan", "--neighbours", "docs/pictures"], 2, "copies"),
     ],

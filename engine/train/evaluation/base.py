@@ -5,9 +5,9 @@ Pictures are [H, W, 3] uint8 arrays here. Everything is made by the very tasks t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 
 from engine import tasks
+from engine.client.errors import InputMissing
 from engine.generators.base import Card
 from engine.imaging.resize import bicubic
 from engine.nn.perceptual import Features
 from engine.store.cache import ModelCache
 from engine.tasks.base import Picture, Reporter
+from engine.train.arguments import located
 from engine.train.data import decoded, pictures_in
 from engine.train.degrade import Damage
 from engine.train.metrics import frechet
@@ -85,19 +87,39 @@ class Tally:
                 self._vectors[name].append(frechet.vectors(self.features, [tensor(picture)[0]])[0])
 
     def means(self) -> Figures:
-        """The mean of every figure over the pictures that have it."""
-        names = list(dict.fromkeys(name for row in self.rows for name in row))
-        found = {n: float(np.mean([row[n] for row in self.rows if n in row])) for n in names}
+        """The mean of every figure over the pictures that have it; infinite only where it is nowhere finite."""
+        found: Figures = {}
+        for name in dict.fromkeys(name for row in self.rows for name in row):
+            values = [row[name] for row in self.rows if name in row]
+            found[name] = float(np.mean([v for v in values if math.isfinite(v)] or values[:1]))
         if self.features is not None and len(self.rows) > 1:
             both = (torch.stack(self._vectors[name]) for name in ("result", "truth"))
             found[frechet.title(self.features)] = frechet.distance(*both)
         return found
 
 
-def load(folder: str, size: int | None = None, limit: int | None = None) -> list[np.ndarray]:
-    """The pictures of DIR or DIR:PATTERN, evenly picked up to `limit`, the shortest side brought down to `size`."""
-    path, _, pattern = folder.partition(":") if not Path(folder).exists() else (folder, "", "")
-    files = pictures_in(path, pattern or "*")
+def level(tallies: Sequence[Tally]) -> None:
+    """Take figures that are infinite for one method (PSNR of a blank picture, which bicubic gives back exactly) from all of
+    them, or the methods' means would be of different pictures; but where none would be left. The tallies hold the same
+    pictures in the same order.
+    """
+    pictures = list(zip(*(tally.rows for tally in tallies), strict=True))
+    for name in {name for rows in pictures for row in rows for name in row}:
+        odd = [rows for rows in pictures if not all(math.isfinite(row.get(name, 0.0)) for row in rows)]
+        if len(odd) < len(pictures):
+            for row in (row for rows in odd for row in rows):
+                row.pop(name, None)
+
+
+def load(
+    folder: str, size: int | None = None, limit: int | None = None, least: int = 1
+) -> tuple[list[np.ndarray], int]:
+    """The pictures of DIR or DIR:PATTERN, evenly picked up to `limit`, the shortest side brought down to `size`; and how many
+    of the picked ones are left out, because they cannot be read or have fewer than `least` pixels a side.
+
+    Raises InputMissing where there are none, or all are left out.
+    """
+    files = pictures_in(*located(folder))
     if limit and limit < len(files):
         files = [files[i * len(files) // limit] for i in range(limit)]
     pictures = []
@@ -109,8 +131,15 @@ def load(folder: str, size: int | None = None, limit: int | None = None) -> list
         if factor < 1:
             height, width = (max(size or 1, round(side * factor)) for side in array.shape[:2])
             array = to_bytes(bicubic(tensor(array), height, width))
-        pictures.append(array)
-    return pictures
+        if min(array.shape[:2]) >= least:
+            pictures.append(array)
+    if not pictures:
+        large = f" and is at least {least} pixels high and wide" if least > 1 else ""
+        raise InputMissing(
+            f"None of {len(files)} pictures in {folder} can be read{large}.",
+            "Give pictures that are not damaged" + (f", of {least} pixels a side or more." if large else "."),
+        )
+    return pictures, len(files) - len(pictures)
 
 
 def tensor(array: np.ndarray) -> Tensor:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from engine.generators.base import Card
 from engine.imaging import colour
-from engine.train.evaluation.base import Figures, Report, Request, Tally, tensor, to_bytes
+from engine.train.evaluation.base import Figures, Report, Request, Tally, level, tensor, to_bytes
 from engine.train.metrics.ab_error import ab_error
 from engine.train.metrics.chroma import chroma
 from engine.train.metrics.colorfulness import colorfulness
@@ -21,9 +22,14 @@ from engine.train.metrics.hint_obedience import hint_error
 from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import psnr_rgb
 from engine.train.metrics.skin import TONES, skin_figures
-from engine.train.metrics.ssim import ssim_rgb
+from engine.train.metrics.ssim import SIDE, ssim_rgb
 
 DOTS, DOT_RADIUS = 20, 3  # pixels of the measured picture
+
+
+def least(card: Card) -> int:
+    """The shortest side in pixels of a picture that every figure can be taken of."""
+    return SIDE
 
 
 def grey_of(rgb: np.ndarray) -> np.ndarray:
@@ -116,6 +122,7 @@ def run(request: Request) -> Report:
             dots = np.where(layer[..., 3:] > 0, layer[..., :3], grey)
             report.sheet.append((grey.repeat(3, 2), *plain, *((dots, hinted[0]) if follows else ()), truth))
         request.tell(f"{number + 1} of {len(request.pictures)}")
+    level(list(tallies.values()))
     report.rows = {title: summary(tally) for title, tally in tallies.items()}
     for tone, tally in skins.items():
         if tally.rows:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine.generators.base import Card
 from engine.imaging.resize import bicubic
 from engine.train.evaluation.base import Figures, Report, Request, tensor, to_bytes
 from engine.train.evaluation.colorize import grey_of
@@ -23,6 +24,11 @@ from engine.train.metrics.sharpness import sharpness
 AT_ONCE = 16  # pictures a request
 ACROSS = 4  # columns of each kind on the sheet
 SAMPLE = 8  # pictures for the sheet of several generators
+
+
+def least(card: Card) -> int:
+    """The shortest side in pixels of a picture that can be compared: any is brought to the generator's size."""
+    return 1
 
 
 def square(picture: np.ndarray, side: int) -> np.ndarray:

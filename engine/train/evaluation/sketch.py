@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.generators.base import Card
 from engine.imaging import colour, hsv, references, sketch, spread
-from engine.train.evaluation.base import Figures, Report, Request, Tally, tensor, to_bytes
+from engine.train.evaluation.base import Figures, Report, Request, Tally, level, tensor, to_bytes
 from engine.train.evaluation.colorize import dotted
 from engine.train.metrics.ab_error import ab_error
 from engine.train.metrics.chroma import chroma
@@ -22,13 +23,18 @@ from engine.train.metrics.colorfulness import colorfulness
 from engine.train.metrics.hint_obedience import hint_error
 from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import psnr_rgb
-from engine.train.metrics.ssim import ssim_rgb
+from engine.train.metrics.ssim import SIDE, ssim_rgb
 
 CELLS, REFERENCE = 12, 96
 DOTS, DOT_RADIUS = 40, 2  # pixels of pictures whose shortest side is some 300
 # Patches: so many along the shorter side, of this radius (a share of that side), as long as the colour is the middle's within
 # so many units of Lab.
 PATCHES, PATCH, ALIKE = 8, 0.04, 12.0
+
+
+def least(card: Card) -> int:
+    """The shortest side in pixels of a picture that every figure can be taken of."""
+    return SIDE
 
 
 def lines_of(rgb: np.ndarray) -> np.ndarray:
@@ -148,6 +154,7 @@ def run(request: Request) -> Report:
             row = (results[0], reference, by[0], _over(fine, points), by[1], _over(lines, areas), by[2], by[3], truth)
             report.sheet.append(row)
         request.tell(f"{number + 1} of {len(request.pictures)}")
+    level(list(tallies.values()))
     report.rows = {title: tally.means() for title, tally in tallies.items()}
     for means in report.rows.values():
         means["saturation_share"] = means["saturation"] / max(means["saturation_truth"], 1e-9)

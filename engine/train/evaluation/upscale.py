@@ -9,14 +9,22 @@ import numpy as np
 import torch
 from PIL import Image
 
+from engine.generators.base import Card
 from engine.imaging.resize import bicubic
 from engine.train.degrade import damaged
-from engine.train.evaluation.base import Figures, Report, Request, Tally, tensor, to_bytes
+from engine.train.evaluation.base import Figures, Report, Request, Tally, level, tensor, to_bytes
 from engine.train.metrics import checks, lpips
 from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import cropped, luma, psnr, psnr_rgb, psnr_y
 from engine.train.metrics.sharpness import sharpness
-from engine.train.metrics.ssim import ssim, ssim_rgb, ssim_y
+from engine.train.metrics.ssim import SIDE, ssim, ssim_rgb, ssim_y
+
+
+def least(card: Card) -> int:
+    """The shortest side in pixels of a picture that every figure can be taken of: whole steps of the scale, and within its
+    border a window of SSIM.
+    """
+    return -(-(2 * card.scale + SIDE) // card.scale) * card.scale
 
 
 def figures_of(result: np.ndarray, truth: np.ndarray, scale: int) -> Figures:
@@ -70,6 +78,7 @@ def run(request: Request) -> Report:
             report.sheet.append((*results, truth))
         luma_alone.rows.append(classical(truth, scale))
         request.tell(f"{number + 1} of {len(request.pictures)}")
+    level([*tallies.values(), luma_alone])
     first, *others = tallies
     report.rows = {first: tallies[first].means(), "bicubic, luma alone": luma_alone.means()}
     report.rows |= {title: tallies[title].means() for title in others}

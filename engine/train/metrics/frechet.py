@@ -14,6 +14,8 @@ from torch import Tensor
 from engine.imaging.hsv import rgb_to_xyv
 from engine.nn.perceptual import Features
 
+SIDE = 17  # pixels a side that a feature network needs
+
 
 def distance(one: Tensor, other: Tensor) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of two sets of vectors [N, D], [M, D], seen as two Gaussians.

@@ -8,10 +8,12 @@ from torch import Tensor
 
 from engine.train.metrics.psnr import cropped, luma
 
+SIDE = 11  # pixels of the window: smaller pictures have no structural similarity
+
 
 def ssim(result: Tensor, truth: Tensor, peak: float = 1.0) -> float:
     """Mean structural similarity of two [C, H, W] tensors over the windows that fit inside (population covariance)."""
-    along = torch.arange(11, dtype=torch.float64, device=result.device) - 5
+    along = torch.arange(SIDE, dtype=torch.float64, device=result.device) - SIDE // 2
     gauss = torch.exp(-(along**2) / (2 * 1.5**2))
     gauss = gauss / gauss.sum()
 
