@@ -153,7 +153,9 @@ def _header(metadata: Mapping[str, str], shapes: dict[str, tuple[int, ...]], pat
     if path.name != f"{generator}.{tag}.safetensors":
         raise lie(f"it says that it is {generator}.{tag}, its name says otherwise")
     try:
-        values = {key: json.loads(metadata.get(key, default)) for key, default in _JSON.items()}
+        values = {
+            key: json.loads(metadata.get(key, default), **_LENIENT.get(key, {})) for key, default in _JSON.items()
+        }
     except (ValueError, RecursionError):
         raise lie("its metadata holds damaged JSON") from None
     if not isinstance(values["config"], dict) or not _modest(values["config"]):
@@ -168,6 +170,8 @@ def _header(metadata: Mapping[str, str], shapes: dict[str, tuple[int, ...]], pat
 
 
 _JSON = {"config": "{}", "data": "[]", "steps": "0", "metrics": "{}"}
+# Trainings have published figures that were NaN; lists of weights are JSON, which has null for it.
+_LENIENT: dict[str, dict[str, Any]] = {"metrics": {"parse_constant": lambda _: None}}
 
 
 def _modest(value: Any, depth: int = 0) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +35,7 @@ class Fidelity(BaseRecipe):
         "lr": 0.02,  # Muon, hidden layers
         "adam_lr": 1e-3,  # the others
     }
+    LEAST: ClassVar[int] = 3 * SCALE  # shortest side of a held-out picture: a border of SCALE pixels is not measured
     PHASES: ClassVar[tuple[Phase, ...]] = (Phase("psnr"),)
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
@@ -93,14 +95,26 @@ class Fidelity(BaseRecipe):
         return torch.cat((bicubic(low, *batch["truth"].shape[-2:]), generator(low).float(), batch["truth"]), dim=3)
 
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
-        """Mean PSNR in dB of the luma (MATLAB's studio range, a border of 4 pixels left out), and what bicubic has less."""
-        ours, classical = 0.0, 0.0
+        """Mean PSNR in dB of the luma (MATLAB's studio range, a border of 4 pixels left out), and what bicubic has less.
+
+        Of the pictures of at least LEAST pixels a side whose figures are finite: bicubic gives blank ones back exactly, which
+        would be an infinite mean. Nothing where there are none.
+        """
+        ours, classical = [], []
         rng = torch.Generator().manual_seed(0)  # the same damage whenever it is measured
         for index in range(len(store)):
             truth = store.picture(index).float().unsqueeze(0) / 255
             truth = truth[..., : truth.shape[-2] // SCALE * SCALE, : truth.shape[-1] // SCALE * SCALE]
+            if min(truth.shape[-2:]) < self.LEAST:
+                continue
             low = degraded(truth, SCALE, rng) if self.options["degraded"] > 0 else downscaled(truth, SCALE)
             low = low.contiguous(memory_format=torch.channels_last)
-            ours += psnr_y(generator(low)[0], truth[0], SCALE)
-            classical += psnr_y(bicubic(low, *truth.shape[-2:])[0], truth[0], SCALE)
-        return {"psnr_y": ours / len(store), "above_bicubic": (ours - classical) / len(store)}
+            made = generator(low)[0], bicubic(low, *truth.shape[-2:])[0]
+            figures = [psnr_y(result, truth[0], SCALE) for result in made]
+            if all(map(math.isfinite, figures)):
+                ours.append(figures[0])
+                classical.append(figures[1])
+        if not ours:
+            return {}
+        count = len(ours)
+        return {"psnr_y": sum(ours) / count, "above_bicubic": (sum(ours) - sum(classical)) / count}

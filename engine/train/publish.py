@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ def publish(
         config=full,
         data=[*data, *facts.get("helpers", [])],
         steps=state["step"],
-        metrics=dict(last_figures(run) if metrics is None else metrics),
+        metrics=finite(dict(last_figures(run) if metrics is None else metrics)),
         commit=facts.get("commit", ""),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=facts.get("command", ""),
@@ -115,6 +116,12 @@ def last_figures(run: Path) -> dict[str, float]:
     for row in read_lines(run / "stats.jsonl"):
         figures |= {k.removeprefix("heldout/"): v for k, v in row.items() if k.startswith("heldout/")}
     return figures
+
+
+def finite(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures without those that are NaN or infinite, which no JSON can say."""
+    kept = {key: finite(value) if isinstance(value, Mapping) else value for key, value in figures.items()}
+    return {key: value for key, value in kept.items() if not isinstance(value, float) or math.isfinite(value)}
 
 
 def list_sums(folder: Path) -> None:

@@ -99,8 +99,10 @@ class Training:
     def _run(self) -> Loop:
         values = self.values
         store = self._store(values["data"], self.recipe.crop)
-        heldout = self._store(values["heldout"], 1) if values["heldout"] else None
+        heldout = self._store(values["heldout"], getattr(self.recipe, "LEAST", 1)) if values["heldout"] else None
         self.report(f"{len(store)} pictures to train on ({store.place()}), {len(store.skipped)} left out")
+        if heldout and heldout.skipped:
+            self.report(f"{len(heldout)} pictures to measure with, {len(heldout.skipped)} left out")
         plan = Plan(
             steps=values["steps"], minutes=values["minutes"], batch=values["batch"], seed=values["seed"],
             device=values["device"], ema=values["ema"], clip=values["clip"], warmup=values["warmup"],

@@ -212,6 +212,12 @@ def test_lying_metadata(good, metadata):
     assert caught.value.remedy
 
 
+def test_figures_that_are_no_numbers_are_read_as_none(good):
+    """Trainings have published NaN, which would make lists of weights no JSON."""
+    header = headers.read_header(lie(good, metrics='{"psnr_y": NaN, "above": -Infinity, "steps": 3}'))
+    assert header.metrics == {"psnr_y": None, "above": None, "steps": 3}
+
+
 def test_no_metadata_at_all(good):
     head, body = parts(good)
     del head["__metadata__"]

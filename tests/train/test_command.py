@@ -99,6 +99,22 @@ def test_what_a_training_leaves(place, capsys, monkeypatch):
     assert "3 pictures to train on" in said and "min left" in said and "Finished: runs/one" in said
 
 
+def test_small_and_blank_held_out_pictures_spoil_no_figure(place, capsys):
+    train("--steps", "1", "--out", "runs/one")
+    for width, height in ((40, 8), (40, 3), (40, 11)):
+        Image.new("RGB", (width, height)).save(place / f"heldout/{width}x{height}.png")
+    Image.new("RGB", (40, 36), "white").save(place / "heldout/white.png")
+    (place / "heldout/bad.png").write_bytes(b"\x89PNG\r\n")
+    train("--steps", "1", "--out", "runs/two", "--publish")
+    assert "2 pictures to measure with, 4 left out" in capsys.readouterr().out
+    one, two = ((place / "runs" / run / "stats.jsonl").read_text().splitlines()[-1] for run in ("one", "two"))
+    assert "psnr_y" in one
+    figures = [{k: v for k, v in json.loads(row).items() if "heldout" in k} for row in (one, two)]
+    assert figures[0] == pytest.approx(figures[1])
+    header = headers.read_header(paths.models_folder() / "srgan.mine.safetensors")
+    assert header.metrics == pytest.approx({k.removeprefix("heldout/"): v for k, v in figures[1].items()})
+
+
 def test_a_folder_is_enough_to_go_on_and_gives_the_same_bits(place, capsys, monkeypatch):
     train("--steps", "6", "--out", "runs/whole")
     train("--steps", "3", "--out", "runs/part", "--set", "lr=0.01")

@@ -155,7 +155,7 @@ def test_training_publishing_and_finetuning_by_command(trained, tmp_path, capsys
     assert "above_bicubic" in (trained / "stats.jsonl").read_text()
     pack = tmp_path / "pack.tar"
     pack.write_bytes(b"pictures")
-    (tmp_path / "figures.json").write_text('{"psnr_y": 1.5}')
+    (tmp_path / "figures.json").write_text('{"psnr_y": 1.5, "ssim_y": NaN, "mse": Infinity}')
     out = tmp_path / "weights"
     arguments = ["--tag", "toy", "--licence", "MIT", "--pack", str(pack), "--out", str(out)]
     publish.main([str(trained), *arguments, "--metrics", str(tmp_path / "figures.json")])
