@@ -107,7 +107,11 @@ def adopt(network: nn.Module, path: Path) -> Header:
         k: header.shapes[k] if widens and _holds(shape, header.shapes[k]) else shape for k, shape in expected.items()
     }
     if placed != header.shapes:
-        raise errors.WeightsShape(f"{path.name} does not fit: {_difference(expected, header.shapes)}.")
+        raise errors.WeightsShape(
+            f"{path.name} does not fit the sizes asked for: {_difference(expected, header.shapes)}.",
+            "Sizes (--config) may be larger than those of the weights to begin with, not smaller: "
+            "`pincel models show NAME` says them.",
+        )
     ours: Mapping[str, tuple[int, ...]] = getattr(network, "joined", dict)()
     theirs: Mapping[str, tuple[int, ...]] = getattr(loaded, "joined", dict)()
     for key, value in loaded.state_dict().items():

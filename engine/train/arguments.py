@@ -18,7 +18,7 @@ checkpoint, sample sheets, curves, stats.jsonl and TensorBoard's events."""
 _EXAMPLES = """examples:
   %(prog)s srgan --data photos/train --heldout photos/heldout --minutes 90 --out runs/first
   %(prog)s --resume --out runs/first --minutes 180          goes on, up to three hours in all
-  %(prog)s srgan --data faces --steps 5000 --finetune srgan.psnr.safetensors --config blocks=12
+  %(prog)s srgan --data faces --steps 5000 --finetune srgan.psnr.safetensors --config blocks=20
   %(prog)s srgan --data photos --heldout more --minutes 5 --sweep set.lr=0.01,0.02 --sweep config.channels=32,48
   %(prog)s srgan --data photos --minutes 90 --publish --tag mine --licence "CC BY 4.0, my own photographs"
 """

@@ -29,8 +29,9 @@ def test_a_grown_network_starts_as_what_the_old_one_could(tmp_path, config):
             # In double precision: wider layers sum in another order, which in single precision shows on some processors.
             torch.testing.assert_close(grown.double()(picture), old.double()(picture), rtol=1e-6, atol=1e-6)
     for wrong in ({"channels": 4}, {"blocks": 1}):
-        with pytest.raises(errors.WeightsShape):
+        with pytest.raises(errors.WeightsShape, match="sizes asked for") as refused:
             weights.adopt(srgan.Generator(**{**small, **wrong}), tmp_path / "srgan.old.safetensors")
+        assert "not smaller" in refused.value.remedy and "another generator" not in refused.value.remedy
 
 
 def test_a_grown_network_of_joined_layers_starts_as_the_old_one(tmp_path):

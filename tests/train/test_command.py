@@ -294,6 +294,17 @@ def test_the_pages_say_what_the_command_understands():
                 assert grid([name]), line
 
 
+def test_the_printed_finetuning_begins_with_what_is_shipped(place):
+    """Of the page and of `--help`, up to its first step: shipped weights and the sizes beside them fit each other."""
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8") + arguments.parser("pincel train").format_help()
+    lines = [line.split("  ")[0] for line in re.findall(r"pincel train (.*--config .*)", page) if "--finetune" in line]
+    assert len(lines) == 2
+    for line in lines:
+        begun = training.Training(arguments.given([*shlex.split(line), "--device", "cpu"]), "test", print)
+        shipped = headers.read_header(training.weights_called(begun.values["finetune"]))
+        assert begun.config["blocks"] > shipped.config["blocks"] > 4
+
+
 @pytest.mark.parametrize("name", ["srgan.psnr", "srgan.psnr.safetensors"])
 def test_weights_to_begin_with_by_name(place, tiny_folder, monkeypatch, name):
     monkeypatch.setenv("PINCEL_MODELS", str(tiny_folder))
