@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -27,7 +28,7 @@ from engine.nn.perceptual import Features
 from engine.store import models
 from engine.store.cache import ModelCache
 from engine.store.header import digest, read_header
-from engine.train.arguments import Parser, setting
+from engine.train.arguments import Parser, located, setting
 from engine.train.degrade import Damage
 from engine.train.evaluation.base import Figures, Report, Request, load
 from engine.train.metrics import frechet
@@ -154,7 +155,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
     add("--neighbours", metavar="DIR[:PATTERN]", help=what)
     add("--features", help="a feature network (SqueezeNet or own), for the Frechet and perceptual distances")
     add("--device", default="cpu", help="cpu, cuda, cuda:1, mps (cpu)")
-    add("--json", action="store_true", help="the figures as JSON on stdout instead of tables")
+    add(
+        "--json",
+        action="store_true",
+        help="the figures as JSON on stdout instead of tables; of several generators a list",
+    )
     return result
 
 
@@ -175,26 +180,44 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train.
     if training and tasks != {"generate"}:
         raise OptionError(f"No copies are looked for in {tasks.pop()}.", "Leave --neighbours away.")
     samples: dict[str, dict[str, Sequence[np.ndarray]]] = {}  # by folder and generator
+    said = []
     for path, header in zip(paths, headers, strict=True):
-        for folder, report in _measured(path, args, features, training).items():
+        figures, reports = _measured(path, args, features, training)
+        said.append(figures)
+        for folder, report in reports.items():
             samples.setdefault(folder, {})[header.name] = report.sample
+    names = endings(args.data)
     for folder, found in samples.items():
         if len(found) > 1 and all(found.values()):
-            sheet = args.out / f"{'-'.join(found)}-{_ending(folder)}.png"
+            sheet = args.out / f"{'-'.join(found)}-{names[folder]}.png"
             contact_sheet(Report({}, tuple(found), list(zip(*found.values(), strict=False))), sheet)
             if not args.json:
                 print(f"side by side: {sheet}")
+    if args.json:
+        print(json.dumps(said if len(said) > 1 else said[0], indent=1))
 
 
-def _ending(folder: str) -> str:
-    """How a sheet is called after its folder."""
-    return "-".join(Path(folder.partition(":")[0]).resolve().parts[-2:])
+def endings(folders: Sequence[str]) -> dict[str, str]:
+    """How the sheets of each DIR or DIR:PATTERN are called: by the folder's last two names and the pattern, no two alike."""
+    found: dict[str, str] = {}
+    for folder in dict.fromkeys(folders):
+        path, pattern = located(folder)
+        words = [*path.resolve().parts[-2:], *([] if pattern == "*" else [re.sub(r"[^\w.-]", "_", pattern)])]
+        plain = "-".join(words)
+        name, number = plain, 2
+        while name in found.values():
+            name, number = f"{plain}-{number}", number + 1
+        found[folder] = name
+    return found
 
 
 def _measured(
     path: Path, args: argparse.Namespace, features: Features | None, training: Sequence[np.ndarray]
-) -> dict[str, Report]:
-    """Measure one weights file on each folder, and write and print what was found. Returns the reports by folder."""
+) -> tuple[dict[str, Any], dict[str, Report]]:
+    """Measure one weights file on each folder, and write what was found, and print it but for --json.
+
+    Returns all that is said in the file, and the reports by folder.
+    """
     header = read_header(path)
     settings = settings_of(header.name, header.task, dict(args.set), args.also)
     damage = _damage(args.damage, header.task)
@@ -207,7 +230,7 @@ def _measured(
     said |= {"options": dict(args.set), "size": args.size, "features": features.name if features else None, "data": {}}
     said |= {"damage": dict(args.damage)} if args.damage else {}
     said["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    reports = {}
+    reports, names = {}, endings(args.data)
     for folder in args.data:
         card = base.card(header.generator)
         least = max(evaluation.least(card), frechet.SIDE if features and header.task != "generate" else 1)
@@ -217,7 +240,7 @@ def _measured(
         )
         finite = {m: {n: v if math.isfinite(v) else None for n, v in row.items()} for m, row in report.rows.items()}
         said["data"][folder] = {"pictures": len(pictures), "left_out": left_out, "figures": finite}
-        sheet = args.out / f"{header.name}-{_ending(folder)}.png"
+        sheet = args.out / f"{header.name}-{names[folder]}.png"
         contact_sheet(report, sheet)
         for ending, other in report.others.items():
             contact_sheet(other, sheet.with_name(f"{sheet.stem}-{ending}.png"))
@@ -228,8 +251,9 @@ def _measured(
     text = json.dumps(said, indent=1)
     target = args.out / f"{header.name}.json"
     disk.whole(target, lambda p: p.write_text(text, encoding="utf-8"))
-    print(text if args.json else f"figures: {target}")
-    return reports
+    if not args.json:
+        print(f"figures: {target}")
+    return said, reports
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from engine.nn.perceptual import Features
 from engine.store import models
 from engine.store.header import digest
 from engine.train import metrics
-from engine.train.evaluate import contact_sheet, print_table
+from engine.train.evaluate import contact_sheet, endings, print_table
 from engine.train.evaluation import generate, sketch
 from engine.train.evaluation.base import SHOWN, Report, Request, Tally
 from engine.train.evaluation.neighbours import Neighbours
@@ -82,6 +82,26 @@ def test_upscale_of_damaged_pictures(folder, tmp_path, capsys):
         capsys.readouterr()
         assert pincel(["evaluate", *wrong, "--data", str(folder)]) == 2
         assert "damage" in capsys.readouterr().err
+
+
+def test_each_pattern_of_a_folder_has_a_sheet_of_its_own(folder, tmp_path):
+    sheets = endings([str(folder), f"{folder}:*0*", f"{folder}:?0?", f"{folder}:1*", f"{folder}:1*"])
+    end = f"{folder.parent.name}-pictures"
+    assert list(sheets.values()) == [end, f"{end}-_0_", f"{end}-_0_-2", f"{end}-1_"]
+    (tmp_path / "pics:2024").mkdir()
+    for number, name in enumerate(("a.png", "b.png")):
+        (folder / f"{number}.png").rename(tmp_path / "pics:2024" / name)
+    # A folder's name may hold a colon: cut as trainings cut it.
+    data = [word for letter in "ab" for word in ("--data", f"{tmp_path}/pics:2024:{letter}*")]
+    assert pincel(["evaluate", "srgan", *data, "--size", "20", "--out", str(tmp_path / "out")]) == 0
+    made = sorted(path.name.partition("pics:2024")[2] for path in (tmp_path / "out").glob("*.png"))
+    assert made == ["-a_.png", "-b_.png"]
+
+
+def test_the_json_of_several_is_one_list(folder, tmp_path, capsys):
+    line = ["--data", str(folder), "--size", "20", "--out", str(tmp_path / "out"), "--json"]
+    assert pincel(["evaluate", "srgan.psnr", "swift.x4", *line]) == 0
+    assert [said["generator"] for said in json.loads(capsys.readouterr().out)] == ["srgan.psnr", "swift.x4"]
 
 
 def test_what_cannot_be_measured_is_left_out_and_counted(folder, tmp_path, capsys):
