@@ -37,7 +37,7 @@ PLANES = (3, 6)  # bits of a number whose bits lie in bytes of their own, of eig
 SCALE = ":scale"  # what a tensor of few bits calls its scales behind its own name (engine/store/rounded.py)
 TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _REQUIRED = ("format", "generator", "tag", "config", "task", "title", "thesis", "licence", "data")
-_NUMBER_MAX = 8192  # no size in a config is larger: refused before a network is built from it
+NUMBER_MAX = 8192  # no size in a config is larger: refused before a network is built from it
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _header(metadata: Mapping[str, str], shapes: dict[str, tuple[int, ...]], pat
         }
     except (ValueError, RecursionError):
         raise lie("its metadata holds damaged JSON") from None
-    if not isinstance(values["config"], dict) or not _modest(values["config"]):
+    if not isinstance(values["config"], dict) or not modest(values["config"]):
         raise lie("its config holds sizes that no generator has")
     if not isinstance(values["data"], list) or not isinstance(values["metrics"], dict):
         raise lie("its data or metrics have the wrong form")
@@ -174,15 +174,15 @@ _JSON = {"config": "{}", "data": "[]", "steps": "0", "metrics": "{}"}
 _LENIENT: dict[str, dict[str, Any]] = {"metrics": {"parse_constant": lambda _: None}}
 
 
-def _modest(value: Any, depth: int = 0) -> bool:
+def modest(value: Any, depth: int = 0) -> bool:
     """Whether a config holds only plain values, none so large that building the network would hang or exhaust memory."""
     if isinstance(value, dict):
-        return depth == 0 and len(value) <= 64 and all(_modest(v, 1) for v in value.values())
+        return depth == 0 and len(value) <= 64 and all(modest(v, 1) for v in value.values())
     if isinstance(value, list):
-        return depth <= 1 and len(value) <= 64 and all(_modest(v, 2) for v in value)
+        return depth <= 1 and len(value) <= 64 and all(modest(v, 2) for v in value)
     if isinstance(value, bool | str) or value is None:
         return True
-    return isinstance(value, int | float) and abs(value) <= _NUMBER_MAX
+    return isinstance(value, int | float) and abs(value) <= NUMBER_MAX
 
 
 def digest(path: Path) -> str:

@@ -25,7 +25,7 @@ from engine.client.errors import (
 )
 from engine.store import models, weights
 from engine.store.cache import quick_type
-from engine.store.header import TAG, read_header
+from engine.store.header import NUMBER_MAX, TAG, modest, read_header
 from engine.train import trainables
 from engine.train.arguments import OUT, absolute, complete, given, located
 from engine.train.data import PictureStore, fingerprint, pictures_in
@@ -219,6 +219,14 @@ def check_publishing(values: Mapping[str, Any]) -> None:
         raise OptionError(f"{values['generator']} is not published: no task runs it.", "Leave --publish away.")
     if not TAG.fullmatch(values["tag"]):
         raise OptionError(f"The tag {values['tag']!r} cannot be used.", "Use lower-case letters, digits, - and _.")
+    if not values["licence"].strip():
+        raise OptionError("The licence is empty.", "Say it with --licence, or leave --licence away.")
+    before = read_facts(Path(values["out"]))["config"] if values["resume"] and not values["sweep"] else {}
+    if not modest({**before, **values["config"]}):
+        raise OptionError(
+            f"Weights of these sizes are not published: a number is above {NUMBER_MAX}, or a list too long.",
+            "Correct --config, or leave --publish away.",
+        )
     target = paths.models_folder() / f"{values['generator']}.{values['tag']}{models.SUFFIX}"
     if target.exists() and not values["overwrite"]:
         raise OutputExists(f"{target} exists.", "Choose another --tag, or allow it with --overwrite.")

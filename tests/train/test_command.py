@@ -198,6 +198,8 @@ DATA = ["--data", "train", "--steps", "1", "--device", "cpu"]
         (["srgan", *DATA, "--finetune", "srgan.none"], "weights.missing", "a name that `pincel models list` shows"),
         (["srgan", *DATA, "--publish", "--tag", "No tag"], "option.invalid", "No tag"),
         (["srgan", *DATA, "--publish", "--pack", "none.tar"], "input.missing", "none.tar"),
+        (["srgan", *DATA, "--publish", "--licence", ""], "option.invalid", "licence"),
+        (["swift", *DATA, "--publish", "--config", "limit=10000"], "option.invalid", "8192"),
         (["features", *DATA, "--publish"], "option.invalid", "features"),
     ],
 )
