@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.client.errors import NotWritable, OutputExists
+from engine.client.errors import NotWritable, OutputExists, WeightsMissing
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
@@ -97,6 +98,9 @@ def add(
     from engine import disk, paths
     from engine.store import weights
 
+    if not os.path.isfile(file):
+        what = "is no file" if os.path.exists(file) else "is not there"
+        raise WeightsMissing(f"{file} {what}.", "Check the path: give one .safetensors file.")
     weights.load(file)
     folder = paths.models_folder()
     target = folder / file.name

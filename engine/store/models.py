@@ -53,10 +53,15 @@ def files() -> dict[str, Path]:
     """Every weights file by its name (<generator>.<tag>), read or not."""
     found: dict[str, Path] = {}
     for folder in paths.model_folders():
-        for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []:
-            if not path.name.startswith("."):
-                found.setdefault(path.name.removesuffix(SUFFIX), path)
+        for path in files_in(folder):
+            found.setdefault(path.name.removesuffix(SUFFIX), path)
     return found
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The weights files of a folder, sorted, without hidden ones: macOS keeps what it calls `._NAME` beside a file."""
+    found = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    return [path for path in found if not path.name.startswith(".")]
 
 
 ANY = "any"
@@ -147,7 +152,7 @@ def verify() -> list[Verdict]:
     verdicts = []
     for folder in paths.model_folders():
         sums = _sums(folder)
-        names = {p.name for p in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else set()
+        names = {path.name for path in files_in(folder)}
         for file in sorted(names | set(sums)):
             path = folder / file
             error: PincelError | None = None

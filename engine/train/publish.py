@@ -126,7 +126,7 @@ def finite(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 def list_sums(folder: Path) -> None:
     """Write SHA256SUMS anew for the weights files of a folder."""
-    lines = [f"{digest(path)}  {path.name}\n" for path in sorted(folder.glob(f"*{models.SUFFIX}"))]
+    lines = [f"{digest(path)}  {path.name}\n" for path in models.files_in(folder)]
     disk.whole(folder / "SHA256SUMS", lambda part: part.write_text("".join(lines), encoding="utf-8"))
 
 

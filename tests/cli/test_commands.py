@@ -158,6 +158,13 @@ def test_models_add_of_something_else_leads_out(tmp_path, capsys, content):
     assert "Give a .safetensors file that Pincel's training exported" in said and "models add" not in said
 
 
+def test_models_add_of_no_file_says_so(tmp_path, capsys):
+    for path, said in ((tmp_path / "nowhere.safetensors", "is not there"), (tmp_path, "is no file")):
+        assert pincel("models", "add", path) == 5
+        told = capsys.readouterr().err
+        assert f"{path} {said}" in told and "Check the path" in told and "Install" not in told
+
+
 def test_doctor_and_install_find_the_same_editors(tmp_path, monkeypatch, capsys):
     (tmp_path / "gimp").write_text("#!/bin/sh\n")
     (tmp_path / "gimp").chmod(0o755)

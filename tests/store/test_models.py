@@ -80,6 +80,12 @@ def test_the_users_file_comes_before_the_shipped_one(folder, tmp_path):
     assert models.files()["srgan.psnr"].parent == folder
 
 
+def test_hidden_files_are_no_weights(folder):
+    """macOS leaves `._NAME` beside what it copies to other disks."""
+    (folder / "._srgan.psnr.safetensors").write_bytes(b"\0\5\26\7 not weights")
+    assert not any(v.name.startswith(".") or v.error for v in models.verify())
+
+
 def test_verify_finds_what_changed_and_what_is_gone(folder):
     lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.name}\n" for p in sorted(folder.iterdir())]
     (folder / "SHA256SUMS").write_text("".join([*lines, f"{'0' * 64}  pix2pix.gone.safetensors\n"]))
