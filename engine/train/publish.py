@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -15,12 +15,20 @@ from typing import Any
 import torch
 
 from engine import disk
-from engine.client.errors import InputMissing, NothingToResume, NotWritable, TrainingError
+from engine.client.errors import (
+    InputMissing,
+    NothingToResume,
+    NotWritable,
+    OptionError,
+    OutputExists,
+    PincelError,
+    TrainingError,
+)
 from engine.generators import base
 from engine.nn.unet import tame
 from engine.store import models, rounded, weights
-from engine.store.header import Header, digest
-from engine.train.arguments import setting
+from engine.store.header import TAG, Header, digest
+from engine.train.arguments import Parser, setting
 from engine.train.plots import read_lines
 from engine.train.runs import RunFolder
 from engine.train.settle import settle
@@ -44,14 +52,21 @@ def publish(
     the pictures' folders, and with them the networks that helped. metrics: None takes the run's last held-out figures.
     config: arguments of the generator that were chosen after training (none that changes its tensors). bits: of the file's
     numbers, 32, 16, 8, or 6, 4 or 3 (the larger tensors'). pictures: folders of training pictures by which weights are rounded
-    with less error and batch norms measured anew. Raises NothingToResume, NotWritable, InputMissing, WeightsNotFinite.
+    with less error and batch norms measured anew. Raises NothingToResume, NotWritable, InputMissing, WeightsNotFinite, and
+    OptionError for another config than the run's tensors have.
     """
     facts = read_facts(run)
     card = base.card(facts["generator"])
     state = RunFolder(run, tensorboard=False, plots=False).load(torch.device("cpu"))
     full = {**facts["config"], **(config or {})}
-    network = base.module(card.name).Generator(**full)
-    network.load_state_dict(state["ema"])
+    try:
+        network = base.module(card.name).Generator(**full)
+        network.load_state_dict(state["ema"])
+    except (TypeError, ValueError, RuntimeError) as error:
+        if not config:
+            raise
+        reason = str(error).strip().splitlines()[-1].strip().rstrip(".")
+        raise OptionError(f"The run's network cannot be of these sizes: {reason}.", "Correct --config.") from error
     if pictures:
         settle(network, bits, facts, state, pictures)
     tame(network)
@@ -142,7 +157,8 @@ def current_commit() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m engine.train.publish", description=__doc__)
+    """Run the command. Raises OptionError, OutputExists and what publish() raises."""
+    parser = Parser(prog="python -m engine.train.publish", description=__doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--tag", required=True, help="the file is called GENERATOR.TAG.safetensors")
     parser.add_argument("--licence", required=True, help="of the weights, with what their data's licences ask")
@@ -162,8 +178,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--pictures", action="append", default=[], type=Path, metavar="DIR",
         help="training pictures by which weights of few bits are rounded and batch norms measured anew; repeatable",
     )  # fmt: skip
+    parser.add_argument("--overwrite", action="store_true", help="replace a file of the same name")
     args = parser.parse_args(argv)
-    metrics = json.loads(args.metrics.read_text(encoding="utf-8")) if args.metrics else None
+    metrics = _figures(args.metrics) if args.metrics else None
+    if not TAG.fullmatch(args.tag):
+        raise OptionError(f"The tag {args.tag!r} cannot be used.", "Use lower-case letters, digits, - and _.")
+    if not args.licence.strip():
+        raise OptionError("The licence is empty.", "Say it with --licence.")
+    if not (args.run / "checkpoint.pt").exists():
+        raise NothingToResume(
+            f"There is no trained run in {args.run}.", "Name a folder with run.json and checkpoint.pt."
+        )
+    target = args.out / f"{read_facts(args.run)['generator']}.{args.tag}{models.SUFFIX}"
+    if target.exists() and not args.overwrite:
+        raise OutputExists(f"{target} exists.", "Choose another --tag or --out, or allow it with --overwrite.")
     path = publish(
         args.run,
         args.out,
@@ -180,5 +208,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     list_sums(args.out)
 
 
+def _figures(path: Path) -> dict[str, Any]:
+    """The figures of a JSON file. Raises InputMissing, or OptionError where it holds none."""
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputMissing(f"{path} cannot be read: {error.strerror}.", "Check the path given to --metrics.") from error
+    except ValueError:
+        figures = None
+    if not isinstance(figures, dict):
+        raise OptionError(f"{path} holds no figures.", "Give --metrics a JSON object of names and numbers.")
+    return figures
+
+
+def run() -> int:
+    """main() with errors as sentences; the exit status."""
+    try:
+        main()
+    except PincelError as error:
+        print(f"{error.sentence} ({error.code})\n  {error.remedy}", file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(run())

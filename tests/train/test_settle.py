@@ -29,7 +29,7 @@ def trained(tmp_path_factory):
 
 def published(place, name, *more):
     out = place / name
-    publish.main([str(place / "run"), "--tag", "toy", "--licence", "MIT", "--out", str(out), *more])
+    publish.main([str(place / "run"), "--tag", "toy", "--licence", "MIT", "--out", str(out), "--overwrite", *more])
     return weights.load(out / "yuv_cgan.toy.safetensors")[1]
 
 

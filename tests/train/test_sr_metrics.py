@@ -3,6 +3,8 @@
 import hashlib
 import json
 import math
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from engine.train.metrics.mse import mse
 from engine.train.metrics.psnr import luma, psnr_rgb, psnr_y
 from engine.train.metrics.sharpness import sharpness
 from engine.train.metrics.ssim import ssim, ssim_rgb, ssim_y
+from tests.house.tree import ROOT
 
 skimage_metrics = pytest.importorskip("skimage.metrics")
 
@@ -181,3 +184,39 @@ def test_training_publishing_and_finetuning_by_command(trained, tmp_path, capsys
     assert json.loads((tmp_path / "again" / "run.json").read_text())["config"]["channels"] == 4  # the file's sizes
     with pytest.raises(WeightsShape):  # more blocks and channels fit, fewer do not
         command.main([*again, "--config", "channels=2"])
+
+
+def test_publishing_as_the_page_prints_it_and_its_refusals(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    trained.rename(tmp_path / "runs/first")
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    [line] = re.findall(r"^python -m engine\.train\.publish (.*)$", page, re.M)
+    words = shlex.split(line)
+
+    def published(*more):
+        monkeypatch.setattr("sys.argv", ["publish", *words, *more])
+        return publish.run(), capsys.readouterr()
+
+    assert published() == (0, ("published/srgan.mine.safetensors\n", ""))
+    before = (tmp_path / "published/srgan.mine.safetensors").read_bytes()
+    (tmp_path / "list.json").write_text("[1]")
+    for more, status, said in (
+        ([], 4, "exists"),
+        (["--tag", "No tag"], 2, "No tag"),
+        (["--licence", ""], 2, "licence"),
+        (["--bits", "5"], 2, "--bits"),
+        (["--tag", "b", "--config", "blocks=3"], 2, "--config"),
+        (["--tag", "b", "--config", "magic=3"], 2, "magic"),
+        (["--tag", "b", "--metrics", "none.json"], 3, "none.json"),
+        (["--tag", "b", "--metrics", "list.json"], 2, "no figures"),
+        (["--tag", "b", "--pack", "none.tar"], 3, "none.tar"),
+    ):
+        assert (found := published(*more))[0] == status and said in found[1].err, more
+        assert found[1].err.count("\n  ") == 1  # a sentence and its remedy
+    words[0] = "nowhere"
+    assert published()[0] == 7
+    assert [path.name for path in (tmp_path / "published").glob("*.safetensors")] == ["srgan.mine.safetensors"]
+    words[0] = "runs/first"
+    assert published("--overwrite", "--title", "Anew")[0] == 0
+    assert (tmp_path / "published/srgan.mine.safetensors").read_bytes() != before
