@@ -44,8 +44,11 @@ def damaged(truth: Tensor, scale: int, damage: Damage, rng: torch.Generator) -> 
 
 
 def degraded(truth: Tensor, scale: int, rng: torch.Generator, share: float = 1.0) -> Tensor:
-    """[N, 3, H, W] in [0, 1] -> [N, 3, H/scale, W/scale], rounded to 8 bits; `share` of them degraded, the others reduced by
-    bicubic alone. All randomness comes from rng.
+    """[N, 3, H, W] in [0, 1] -> [N, 3, H/scale, W/scale], rounded to 8 bits; `share` of them blurred, noisy and compressed.
+
+    How pictures are made smaller is drawn for each four that follow each other, as one: by bicubic where the first of them is
+    not to be degraded, else in one of several ways, those of the four that are not to be degraded included. All randomness
+    comes from rng.
     """
     count, device = len(truth), truth.device
     dice = torch.rand(8, count, generator=rng)

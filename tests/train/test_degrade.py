@@ -41,6 +41,15 @@ def test_only_a_share_is_spoilt(truth):
     assert 16 <= int(whole.sum()) <= 48
 
 
+def test_four_pictures_are_made_smaller_as_the_first_of_them_is(truth):
+    many = truth[:1].repeat(256, 1, 1, 1)[..., :32, :32]
+    spoilt = torch.rand(8, 256, generator=rng())[0] < 0.5
+    plain = (degraded(many, 4, rng(), 0.5) == downscaled(many, 4)).flatten(1).all(1)
+    first = spoilt[::4].repeat_interleave(4)
+    assert plain[~spoilt & ~first].all()
+    assert 0.4 < (~plain[~spoilt & first]).float().mean() < 0.8  # bicubic is one of the ways, four in ten of all
+
+
 def test_a_blur_is_a_gaussian():
     point = torch.zeros(2, 1, 33, 33)
     point[:, :, 16, 16] = 1
