@@ -32,7 +32,7 @@ from engine.nn.colour_losses import ab_distance, colour_bins, coupled, rarity
 from engine.nn.losses import real_or_fake
 from engine.nn.optim import Muon
 from engine.nn.patchgan import PatchGAN
-from engine.nn.squeezenet import SqueezeNet, imitation
+from engine.nn.squeezenet import SqueezeNet, follow, imitation
 from engine.nn.unet import UNet
 from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
 
@@ -266,10 +266,7 @@ class Recipe(BaseRecipe):
         if self.teacher:
             distilled = imitation(self.teacher, self.students, batch["rgb"], levels[2:4])
             loss, scalars["distil"] = loss + self.options["distil"] * distilled, distilled.detach()
-        update("generator", loss)
-        if self._students_optimizer:  # its gradients came with the generator's
-            self._students_optimizer.step()
-            self._students_optimizer.zero_grad(set_to_none=True)
+        follow(self._students_optimizer, update("generator", loss))
         return scalars
 
     def _regression(self, rgb: Tensor, made: Tensor, uv: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

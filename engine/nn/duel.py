@@ -123,7 +123,7 @@ class Duel:
         return pictures + noise * torch.randn_like(pictures) if noise else pictures
 
     def play(
-        self, real: Tensor, latent: Tensor, update: Callable[[str, Tensor], None], step: int, progress: float
+        self, real: Tensor, latent: Tensor, update: Callable[[str, Tensor], bool], step: int, progress: float
     ) -> dict[str, Tensor]:
         """One step of the discriminator and one or more of the generator; the losses and the verdicts, as numbers."""
         noise = self._noise(progress)
@@ -140,7 +140,7 @@ class Duel:
         return float(self.options["instance_noise"] * (1 - progress))
 
     def _judge(
-        self, real: Tensor, made: Tensor, update: Callable[[str, Tensor], None], step: int, progress: float
+        self, real: Tensor, made: Tensor, update: Callable[[str, Tensor], bool], step: int, progress: float
     ) -> dict[str, Tensor]:
         """One step of the judges of this size; their losses and the first one's verdicts, as numbers."""
         options, kind, noise = self.options, self.options["loss"], self._noise(progress)
@@ -176,7 +176,7 @@ class Duel:
         """Whether the discriminator of pixels judges pictures of this size."""
         return True
 
-    def _fooled(self, made: Tensor, noise: float, update: Callable[[str, Tensor], None]) -> Tensor:
+    def _fooled(self, made: Tensor, noise: float, update: Callable[[str, Tensor], bool]) -> Tensor:
         """One step of the generator; its loss before its first judge."""
         losses = self._convincing(made, noise)
         update("generator", torch.stack(losses).sum())

@@ -87,7 +87,7 @@ class Imitation(Duel):
         real: Tensor,
         whole: Tensor,
         latent: Tensor,
-        update: Callable[[str, Tensor], None],
+        update: Callable[[str, Tensor], bool],
         step: int,
         progress: float,
     ) -> dict[str, Tensor]:

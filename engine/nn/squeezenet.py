@@ -78,3 +78,14 @@ def imitation(teacher: SqueezeNet, students: nn.ModuleList, rgb: Tensor, levels:
         target = F.interpolate(target.float().sqrt(), level.shape[2:], mode="bilinear", align_corners=False)
         total = total + F.mse_loss(student(level).float(), target) / target.var().clamp_min(1e-3)
     return total / len(students)
+
+
+def follow(students: torch.optim.Optimizer | None, stepped: bool) -> None:
+    """After the net's own update by a loss that imitation() is in: its students take their step if the net took one.
+
+    Else their gradients, which came with the net's, are dropped as its are.
+    """
+    if students is not None:
+        if stepped:
+            students.step()
+        students.zero_grad(set_to_none=True)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from engine.client.errors import Diverged, TrainingError
 from engine.train import norms
 from engine.train.data import PictureStore
+from engine.train.guard import Guard, finite
 from engine.train.interrupts import interruptible
 from engine.train.meters import COUNTS, Meters
 from engine.train.outliers import Outliers
@@ -64,18 +65,21 @@ class Loop:
             self.nets["generator"].compile()
         self.step = 0
         self.seconds = 0.0  # trained before and in this process
-        self.skipped = 0
-        self._outliers = Outliers()
+        self._guard = Guard(plan.patience)
         self.epoch_steps = max(1, -(-len(store) // plan.batch))
         self._interval, self._epoch = Meters(), Meters()  # since the last line of the log; since the epoch began
         self._counts: dict[str, dict[str, float]] = {"recent": {}, "whole": {}}  # the discriminator's confusion matrix
-        self._bad_in_a_row = 0
         self.stopped = False
         self.figures: dict[str, float] = {}
         self._phase: Phase | None = None
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
 
     # ---- where the training stands -----------------------------------------------------------------------------
+
+    @property
+    def skipped(self) -> int:
+        """Updates that were left out."""
+        return self._guard.skipped
 
     @property
     def progress(self) -> float:
@@ -86,7 +90,7 @@ class Loop:
         """Fresh optimizers when a phase begins; each group remembers its peak rate."""
         if self._phase is not None and phase.name == self._phase.name:
             return
-        self._phase, self._phase_start, self._outliers = phase, self.step, Outliers()
+        self._phase, self._phase_start, self._guard.outliers = phase, self.step, Outliers()
         self._optimizers = self.recipe.optimizers(phase)
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
@@ -100,25 +104,18 @@ class Loop:
 
     # ---- one step ----------------------------------------------------------------------------------------------
 
-    def _update(self, name: str, loss: Tensor) -> None:
-        """What a recipe calls to learn from a loss: only the net of that name changes."""
+    def _update(self, name: str, loss: Tensor) -> bool:
+        """What a recipe calls to learn from a loss: only the net of that name changes, if the answer is True."""
         optimizer, parameters = self._optimizers[name], list(self.nets[name].parameters())
         optimizer.zero_grad(set_to_none=True)
         # Muon's iteration on a Gram matrix is lost in bfloat16: 11 % more error of a colorizer after 130 steps.
         with torch.autocast(self.device.type, enabled=False):
             loss.backward()
             norm = nn.utils.clip_grad_norm_(parameters, self.plan.clip or math.inf)
-            if not torch.isfinite(norm):
-                self.skipped += 1
-                self._bad_in_a_row += 1
-                if self._bad_in_a_row > self.plan.patience:
-                    raise Diverged(f"{self._bad_in_a_row} updates in a row were not finite (step {self.step}).")
-                return
-            self._bad_in_a_row = 0
-            if self._outliers.too_long(name, float(norm)):
-                self.skipped += 1
-                return
-            optimizer.step()
+            lets = self._guard.lets(name, norm, self.step)
+            if lets:
+                optimizer.step()
+        return lets
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -160,7 +157,7 @@ class Loop:
             "nets": {name: net.state_dict() for name, net in self.nets.items()},
             "ema": self.ema.state_dict(),
             "recipe": self.recipe.state(),
-            "outliers": self._outliers.state(),
+            "outliers": self._guard.outliers.state(),
             "meters": {"interval": self._interval.state(), "epoch": self._epoch.state(), "counts": self._counts},
             "optimizers": {name: o.state_dict() for name, o in self._optimizers.items()},
             "rng": self.rng.get_state(),
@@ -185,13 +182,13 @@ class Loop:
         for name, net in self.nets.items():
             net.load_state_dict(state["nets"][name])
         self.ema.load_state_dict(state["ema"])
-        self.step, self.seconds, self.skipped = state["step"], state["seconds"], state["skipped"]
+        self.step, self.seconds, self._guard.skipped = state["step"], state["seconds"], state["skipped"]
         self.recipe.load_state(state.get("recipe", {}))
         for phase in self.recipe.phases():
             if phase.name == state["phase"]:
                 self._enter(phase)
                 self._phase_start = state["phase_start"]
-                self._outliers.load_state(state.get("outliers", {}))
+                self._guard.outliers.load_state(state.get("outliers", {}))
                 for name, optimizer in self._optimizers.items():
                     peaks = [group["peak"] for group in optimizer.param_groups]
                     optimizer.load_state_dict(state["optimizers"][name])
@@ -217,8 +214,11 @@ class Loop:
             if not self.stopped:
                 self._settle()
         finally:
-            if self._bad_in_a_row == 0 and self._phase is not None:
+            sound = finite([*self.nets.values(), self.ema])
+            if sound and self._phase is not None and not self._guard.given_up:
                 self.folder.save(self.state())
+        if not sound:
+            raise Diverged(f"The weights are not finite (step {self.step}).")
         if not self.stopped:
             if self.step != self._logged[0]:
                 self._log()
@@ -262,7 +262,8 @@ class Loop:
             if plan.score_every and self.step % plan.score_every == 0:
                 self._settle()
                 self._score()
-            if now - saved > plan.save_every_s:
+            # Not in the middle of bad updates, which may be the network's own: the good checkpoint is all there is then.
+            if now - saved > plan.save_every_s and self._guard.calm and finite([*self.nets.values(), self.ema]):
                 self.folder.save(self.state())
                 saved = now
 

@@ -60,8 +60,9 @@ def _buffers(norm: _BatchNorm) -> tuple[Tensor, Tensor, Tensor]:
     return mean, variance, count
 
 
-def without_learning(name: str, loss: Tensor) -> None:
-    """What a recipe's step gets in place of an update."""
+def without_learning(name: str, loss: Tensor) -> bool:
+    """What a recipe's step gets in place of an update: no step is ever taken."""
+    return False
 
 
 def undisturbed(device: torch.device) -> Any:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from engine.train.data import PictureStore
 
 Batch = dict[str, Tensor]
-Update = Callable[[str, Tensor], None]
-"""update(net, loss): backward, clip, check and step the optimizer of that net; the loop gives it to Recipe.step."""
+Update = Callable[[str, Tensor], bool]
+"""update(net, loss): backward, clip, check and step the optimizer of that net; the loop gives it to Recipe.step. False where
+the step was left out: what else learns from that loss must not learn then."""
 
 
 @dataclass(frozen=True)

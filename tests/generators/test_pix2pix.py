@@ -8,6 +8,7 @@ from engine.generators import pix2pix
 from engine.imaging import colour
 from engine.train.recipe import Moment
 from tests.generators.facts import receptive_field
+from tests.generators.test_yuv_cgan import assert_students_wait, teacher_file
 
 SMALL = {**pix2pix.CONFIG, "base": 8, "max_filters": 32, "depth": 4, "residual": [0, 1, 1, 1]}
 SWIFT = {"start_size": 32, "size": 32, "discriminator": 4}
@@ -114,6 +115,7 @@ def played(recipe, phase, batch, steps):
         optimizers[name].zero_grad()
         loss.backward()
         optimizers[name].step()
+        return True
 
     rows = [recipe.step(batch, update, Moment(phase, n, 0.5, 0.5)) for n in range(steps)]
     return [{k: float(v) for k, v in row.items()} for row in rows], seen
@@ -168,3 +170,10 @@ def test_the_thesis_training_is_bce_and_a_hundred_times_l1():
     wanted = bce(real, torch.ones_like(real)) + bce(fake, torch.zeros_like(fake))
     assert losses["discriminator"].item() == pytest.approx(wanted.item() / 2, rel=1e-5)
     assert row["l1"].item() == pytest.approx(l1.item(), rel=1e-5)
+
+
+def test_students_wait_where_the_nets_update_was_left_out(tmp_path):
+    recipe = pix2pix.Recipe(pix2pix.Generator(**SMALL), {**SWIFT, "teacher": str(teacher_file(tmp_path))})
+    phase, batch = recipe.phases()[0], blocks_of_colour()
+    recipe.optimizers(phase)
+    assert_students_wait(recipe, lambda update: recipe.step(batch, update, Moment(phase, 0, 0.0, 0.0)))

@@ -1,5 +1,7 @@
 """The YUV conditional GAN: the thesis' shapes, the compact net, noise and hints, learning one batch by heart."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -224,6 +226,16 @@ def teacher_file(folder):
     return path
 
 
+def assert_students_wait(recipe, step):
+    """The students learn with the net, not where its update was left out; nothing of a bad loss stays with them."""
+    before = copy.deepcopy(recipe.students.state_dict())
+    step(lambda name, loss: (loss * float("nan")).backward() or False)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in recipe.students.state_dict().items())
+    assert all(p.grad is None for p in recipe.students.parameters())
+    step(lambda name, loss: loss.backward() or True)
+    assert not all(torch.equal(tensor, before[key]) for key, tensor in recipe.students.state_dict().items())
+
+
 def test_a_teacher_is_imitated(tmp_path):
     torch.manual_seed(0)
     options = {"small": 32, "large": 32, "teacher": str(teacher_file(tmp_path)), "rate": 5e-3}
@@ -243,10 +255,12 @@ def test_a_teacher_is_imitated(tmp_path):
         optimizers[name].zero_grad()
         loss.backward()
         optimizers[name].step()
+        return True
 
     moment = yuv_cgan.Moment(phase, 0, 0.0, 0.0)
     distil = [float(recipe.step(batch, update, moment)["distil"]) for _ in range(12)]
     assert distil[-1] < 0.8 * distil[0]
+    assert_students_wait(recipe, lambda update: recipe.step(batch, update, moment))
     assert not any(p.requires_grad for p in recipe.teacher.parameters())
 
 

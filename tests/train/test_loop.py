@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from engine.train.data import PictureStore, pictures_in
+from engine.train.guard import Guard
 from engine.train.loop import Diverged, Loop, Plan
 from engine.train.recipe import Moment, Phase
 from engine.train.runs import RunFolder, mosaic
@@ -155,6 +156,39 @@ def test_single_bad_losses_are_skipped_and_many_end_the_training(tmp_path, store
     with pytest.raises(Diverged):
         bad.run()
     assert not bad.folder.checkpoint.exists()  # nothing worth going on from
+
+
+def test_each_net_is_given_up_by_its_own_updates():
+    """A discriminator that learns well says nothing of a generator that never does."""
+    guard, bad = Guard(patience=2), torch.tensor(float("nan"))
+    for _ in range(2):
+        assert guard.lets("discriminator", torch.tensor(1.0), 7) and not guard.lets("generator", bad, 7)
+    assert not guard.calm and not guard.given_up
+    with pytest.raises(Diverged, match=r"3 updates of the generator in a row were not finite \(step 7\)"):
+        guard.lets("generator", bad, 7)
+    assert guard.given_up and guard.skipped == 3
+
+
+def test_the_last_state_is_saved_although_its_update_was_left_out(tmp_path, store):
+    loop = loop_in(tmp_path / "run", store, {"poison": (18, 19)})
+    loop.run()
+    assert loop.folder.load(torch.device("cpu"))["step"] == 20
+
+
+def test_a_good_checkpoint_is_not_replaced_by_a_bad_one(tmp_path, store):
+    loop, saved = loop_in(tmp_path / "run", store, {"poison": (4, 5)}, save_every_s=-1.0), []
+    step, loop.folder.save = loop.recipe.step, lambda state: saved.append(state["step"])
+
+    def broken(batch, update, moment):
+        scalars = step(batch, update, moment)
+        if moment.step >= 17:  # by whatever means
+            next(loop.nets["generator"].parameters()).data.fill_(float("nan"))
+        return scalars
+
+    loop.recipe.step = broken
+    with pytest.raises(Diverged, match="weights"):
+        loop.run()
+    assert saved == [1, 2, 3, 4, *range(7, 18)]  # the number of steps made: the fifth and sixth were bad
 
 
 def test_ctrl_c_saves_and_gives_the_handler_back(tmp_path, store):
