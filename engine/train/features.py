@@ -109,11 +109,11 @@ class Recipe(BaseRecipe):
     def step(self, batch: Batch, update: Update, moment: Moment) -> dict[str, Tensor]:
         maps = self.net.maps(self._seen(batch["rgb"]))
         logits = self.net.head(maps[-1].mean((2, 3))).float()
-        with torch.no_grad():  # perceptual losses read how large the maps are
-            size = torch.stack([m.float().square().mean().sqrt() for m in maps])
-            self.net.scale.lerp_(size, max(0.01, 1 / (moment.step + 1)))
         loss = F.cross_entropy(logits, batch["kind"], label_smoothing=self.options["smoothing"])
-        update("generator", loss)
+        if update("generator", loss):
+            with torch.no_grad():  # perceptual losses read how large the maps are
+                size = torch.stack([m.float().square().mean().sqrt() for m in maps])
+                self.net.scale.lerp_(size, max(0.01, 1 / (moment.step + 1)))
         return {"loss": loss.detach(), "accuracy": (logits.argmax(1) == batch["kind"]).float().mean()}
 
     def sheet(self, generator: nn.Module, batch: Batch) -> Tensor:

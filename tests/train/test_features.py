@@ -18,6 +18,7 @@ from engine.store.header import digest, read_header
 from engine.train import __main__ as command
 from engine.train import features, publish, trainables
 from engine.train.data import PictureStore, pictures_in
+from engine.train.recipe import Moment
 
 
 @pytest.fixture
@@ -84,6 +85,13 @@ def test_a_resumed_training_keeps_its_labels(kinds):
     assert second.labels == ["green", "red", "striped"]
     batch = second.batch(store, 64, torch.Generator().manual_seed(0))
     assert set(batch["kind"].tolist()) == {0, 1, 2}  # the lone kind is left out
+
+
+def test_a_bad_batch_leaves_the_scale_alone():
+    recipe = features.Recipe(Classifier(base=4), {})
+    batch = {"rgb": torch.full((2, 3, 32, 32), float("nan")), "kind": torch.zeros(2, dtype=torch.long)}
+    recipe.step(batch, lambda name, loss: False, Moment(recipe.phases()[0], 5, 0.1, 0.1))
+    assert torch.equal(recipe.net.scale, torch.ones_like(recipe.net.scale))
 
 
 def test_pictures_of_one_kind_are_refused(kinds):
