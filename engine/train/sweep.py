@@ -13,6 +13,7 @@ from engine import disk, paths
 from engine.client.errors import Cancelled, NothingToResume, OptionError, PincelError, TrainingError
 from engine.train.arguments import OUT, complete, plain
 from engine.train.live import Live
+from engine.train.lock import Lock
 from engine.train.publish import publish
 from engine.train.runs import RunFolder
 from engine.train.training import Report, Training, check_publishing, found_module
@@ -86,7 +87,13 @@ class Sweep:
         self.rows = list(done.values())
         if not self.values.get("resume") and self.file.exists():
             raise OptionError(f"There is a sweep in {self.out}.", "Go on with --resume, or choose another --out.")
-        self.out.mkdir(parents=True, exist_ok=True)
+        lock = Lock(self.out)
+        try:
+            return self._run(done)
+        finally:
+            lock.close()
+
+    def _run(self, done: Mapping[str, Any]) -> dict[str, Any] | None:
         for number, chosen in enumerate(self.combinations, 1):
             said = " ".join(f"{name}={value}" for name, value in chosen.items())
             name = f"{number:03d} {said}".replace("/", "_")

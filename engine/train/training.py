@@ -30,6 +30,7 @@ from engine.train import trainables
 from engine.train.arguments import OUT, absolute, complete, given, located
 from engine.train.data import PictureStore, fingerprint, pictures_in
 from engine.train.live import Live
+from engine.train.lock import Lock
 from engine.train.loop import Loop
 from engine.train.plan import Plan
 from engine.train.publish import current_commit, helpers, publish, read_facts, sources
@@ -98,6 +99,8 @@ class Training:
 
     def _run(self) -> Loop:
         values = self.values
+        if self.out.is_dir():  # said before pictures are read, which takes a while
+            Lock(self.out).close()
         store = self._store(values["data"], self.recipe.crop)
         heldout = self._store(values["heldout"], getattr(self.recipe, "LEAST", 1)) if values["heldout"] else None
         self.report(f"{len(store)} pictures to train on ({store.place()}), {len(store.skipped)} left out")
@@ -109,8 +112,13 @@ class Training:
             bf16=not values["no_bf16"] and has_bf16(self.device), compile=values["compile"],
             log_every=values["log_every"], sample_every=values["sample_every"], score_every=values["score_every"],
         )  # fmt: skip
-        if not self.before:
-            self._make_room()
+        lock = self._room()
+        try:
+            return self._trained(store, heldout, plan)
+        finally:
+            lock.close()
+
+    def _trained(self, store: PictureStore, heldout: PictureStore | None, plan: Plan) -> Loop:
         folder = RunFolder(self.out)
         loop = Loop(self.recipe, store, folder, plan, heldout, self.report, self.live)
         if self.before:
@@ -131,15 +139,19 @@ class Training:
         files = [path for folder in folders for path in pictures_in(*located(folder))]
         return PictureStore(files, side, self.device)
 
-    def _make_room(self) -> None:
-        """A run that is already called so gets the next free number behind its name: nothing is lost or mixed."""
-        if not (self.out / "run.json").exists():
-            return
+    def _room(self) -> Lock:
+        """The run's folder, locked. A run that is already called so gets the next free number behind its name: nothing is
+        lost or mixed. Raises TrainingError where a training is running there.
+        """
+        lock = Lock(self.out)
+        if self.before or not (self.out / "run.json").exists():
+            return lock
         number = 1
         while (aside := self.out.with_name(f"{self.out.name}.{number}")).exists():
             number += 1
-        self.out.rename(aside)
+        lock.move(aside)
         self.report(f"The run that was in {self.out} is now in {aside}.")
+        return Lock(self.out)
 
     def _describe(self, folder: RunFolder, plan: Plan, store: PictureStore, step: int) -> None:
         data = fingerprint(store.files)
