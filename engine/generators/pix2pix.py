@@ -183,6 +183,9 @@ class Recipe(BaseRecipe):
         super().__init__(generator, options)
         assert isinstance(generator, Generator)
         self.net: Generator = generator
+        self.net.check_sides(size=self.options["size"])
+        if self.phases()[0].name == "start":
+            self.net.check_sides(start_size=self.options["start_size"])
         self.discriminator = Discriminator(self.options["layout"], self.options["discriminator"])
         self.rarity: Tensor | None = None  # made from the pictures when the first batch is
         self.teacher: SqueezeNet | None = None

@@ -190,6 +190,7 @@ class Recipe(Imitation, BaseRecipe):
         super().__init__(generator, options)
         assert isinstance(generator, Generator)
         self.net, self.crop = generator, self.options["crop"]
+        self._shares()  # said now, not in mid-training
         most, least = self.options["most"] or max(generator.width), self.options["least"] or min(generator.width)
         self.discriminator: Discriminator = Discriminator(
             generator.start, generator.stages, most, least, self.options["fade_judge"]
@@ -203,10 +204,17 @@ class Recipe(Imitation, BaseRecipe):
         for net in (self.net, self.discriminator):
             net.grow(stage, alpha)
 
+    def _shares(self) -> list[float]:
+        """The stages' shares of the training. Raises ValueError where the last one has none: something would never be seen."""
+        shares = list(self.options["shares"])
+        shares = (shares + shares[-1:] * self.net.stages)[: self.net.stages]
+        if not shares or min(shares) < 0 or not shares[-1] > 0:
+            raise ValueError(f"shares must be numbers, none below 0 and the last stage's above, not {shares}")
+        return shares
+
     def growth(self, moment: Moment) -> tuple[int, float]:
         """The stage and alpha of a moment."""
-        shares = list(self.options["shares"])
-        shares = (shares + [shares[-1]] * self.net.stages)[: self.net.stages]
+        shares = self._shares()
         stage, left = 1, moment.progress * sum(shares)
         while stage < len(shares) and left >= shares[stage - 1]:
             left -= shares[stage - 1]

@@ -111,6 +111,8 @@ class Generator(nn.Module):
         limit: float = 0.0,
     ) -> None:
         super().__init__()
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, not {kernel}")
         self.upsampling, self.skip, self.kernel = upsampling, skip, kernel
         self.head, self.head_act = conv(3, channels, kernel), nn.PReLU(channels)
         self.body = nn.Sequential(*[_Block(channels, norm, attention, limit) for _ in range(blocks)])

@@ -34,7 +34,7 @@ from engine.nn.optim import Muon
 from engine.nn.patchgan import PatchGAN
 from engine.nn.squeezenet import SqueezeNet, follow, imitation
 from engine.nn.unet import UNet
-from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update
+from engine.train.recipe import BaseRecipe, Batch, Moment, Phase, Update, shared
 
 if TYPE_CHECKING:
     from engine.train.data import PictureStore
@@ -194,6 +194,8 @@ class Recipe(BaseRecipe):
         self.crop = self.options["crop"]
         assert isinstance(generator, Generator)
         self.net: Generator = generator
+        used = [phase.name for phase in self.phases() if phase.name != "gan"]
+        self.net.check_sides(**{name: self.options[name] for name in (*used, "large")})
         self.discriminator = Discriminator(self.options["discriminator"])
         self.rarity: Tensor | None = None  # made from the pictures when the first batch is
         self.teacher: SqueezeNet | None = None
@@ -204,8 +206,7 @@ class Recipe(BaseRecipe):
                 self.students.append(nn.Conv2d(self.net.sizes[level], features, 1))
 
     def phases(self) -> tuple[Phase, ...]:
-        named = zip(("small", "large", "gan"), self.options["shares"], strict=True)
-        return tuple(Phase(name, share) for name, share in named if share > 0)
+        return shared(("small", "large", "gan"), self.options["shares"])
 
     def nets(self) -> dict[str, nn.Module]:
         nets = {"generator": self.generator, "discriminator": self.discriminator}

@@ -164,6 +164,12 @@ class UNet(nn.Module):
             self.ups.append(block)
         self.head = head(channels, inside, out)
 
+    def check_sides(self, **sides: int) -> None:
+        """Raises ValueError where pictures whose side in pixels is one of these do not pass through the net."""
+        for name, side in sides.items():
+            if side % self.multiple:
+                raise ValueError(f"{name} must be a multiple of {self.multiple} at a depth of {self.depth}, not {side}")
+
     def pass_through(self, start: Tensor, deep_noise: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
         """The head's output without any output function, and what each encoder level made of the input.
 

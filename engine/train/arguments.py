@@ -51,6 +51,16 @@ class Parser(argparse.ArgumentParser):
         raise OptionError(f"{sentence.rstrip('.')}.", f"See `{self.prog} --help`.")
 
 
+def _seed(text: str) -> int:
+    seed = int(text)
+    if not -(2**63) <= seed < 2**63:
+        raise argparse.ArgumentTypeError(f"{text} does not fit into 64 bits")
+    return seed
+
+
+_seed.__name__ = "whole number"  # argparse names it in its message
+
+
 def _above(kind: type, least: float, including: bool = False) -> Any:
     def number(text: str) -> Any:
         value = kind(text)
@@ -94,7 +104,7 @@ def parser(prog: str = "python -m engine.train", suppress: bool = False) -> argp
     what = "the thesis' own sizes and recipe instead of the compact ones; --config and --set still count"
     add("--thesis", action="store_true", default=default(False), help=what)
     add("--batch", type=_count, default=default(16), help="examples a step (16)")
-    add("--seed", type=int, default=default(0), help="of all randomness (0)")
+    add("--seed", type=_seed, default=default(0), help="of all randomness (0)")
     add("--ema", type=_share, default=default(0.999), help="decay of the averaged generator (0.999)")
     add("--clip", type=_share, default=default(1.0), help="largest gradient norm; 0 leaves gradients alone (1)")
     add(
@@ -158,8 +168,14 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def located(folder: str) -> tuple[Path, str]:
-    """A folder given as DIR or DIR:PATTERN, as absolute path and pattern."""
+    """A folder given as DIR or DIR:PATTERN, as absolute path and pattern. Raises OptionError where that cannot be one."""
     path, _, pattern = folder.rpartition(":") if not Path(folder).exists() and ":" in folder else (folder, "", "")
+    parts = Path(pattern).parts
+    if Path(pattern).anchor or ".." in parts or any("**" in part and part != "**" for part in parts):
+        raise OptionError(
+            f"{pattern} is no pattern for the pictures in {path}.",
+            "Write DIR:PATTERN, the pattern as of files below the folder, such as photos:flowers*.",
+        )
     return Path(path).expanduser().absolute(), pattern or "*"
 
 

@@ -63,6 +63,7 @@ class Recipe(BaseRecipe):
         assert isinstance(generator, Classifier)
         self.net: Classifier = generator
         self.crop = self.options["crop"]
+        label(Path("kind-1.png"), self.options["labels"])  # says now whether it can be meant
         self.labels: list[str] = []  # in the order of the logits; made from the pictures when the first batch is
         self._numbers: dict[PictureStore, Tensor] = {}
 

@@ -7,7 +7,7 @@ no files and no clock.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.client.errors import OptionError
+from engine.train import kinds
 
 if TYPE_CHECKING:
     from engine.train.data import PictureStore
@@ -43,8 +44,12 @@ class Moment:
     phase_progress: float  # 0..1 through the phase
 
 
-_KINDS: tuple[tuple[type, ...], ...] = ((bool,), (int, float), (str,), (list, tuple))
-"""What may stand in for each other as an option's value."""
+def shared(names: Sequence[str], shares: Sequence[float]) -> tuple[Phase, ...]:
+    """A phase for each of the names that has a share of the training. Raises ValueError where there is none."""
+    if len(shares) != len(names) or not sum(shares) > 0 or min(shares) < 0:
+        said = f"one for each of {', '.join(names)}, none below 0 and not all of them 0"
+        raise ValueError(f"shares must be {len(names)} numbers, {said}, not {list(shares)}")
+    return tuple(Phase(name, share) for name, share in zip(names, shares, strict=True) if share > 0)
 
 
 class BaseRecipe(ABC):
@@ -68,13 +73,8 @@ class BaseRecipe(ABC):
             if name not in self.OPTIONS:
                 known = ", ".join(sorted(self.OPTIONS)) or "none"
                 raise OptionError(f"This recipe has no option {name}; it has: {known}.", "Correct --set NAME=VALUE.")
-            default = self.OPTIONS[name]
-            wanted = next((kinds for kinds in _KINDS if isinstance(default, kinds)), (object,))
-            if not isinstance(value, wanted) or isinstance(value, bool) > isinstance(default, bool):
-                raise OptionError(
-                    f"The recipe's option {name} cannot be {value!r}.",
-                    f"Its default is {default!r}: give such a value.",
-                )
+            known_values = [options[name] for options in (self.OPTIONS, self.THESIS) if name in options]
+            kinds.check("The recipe's option", "--set", name, value, known_values)
         self.options: dict[str, Any] = {**self.OPTIONS, **(options or {})}
         self.generator = generator
 

@@ -26,7 +26,7 @@ from engine.client.errors import (
 from engine.store import models, weights
 from engine.store.cache import quick_type
 from engine.store.header import NUMBER_MAX, TAG, modest, read_header
-from engine.train import trainables
+from engine.train import kinds, trainables
 from engine.train.arguments import OUT, absolute, complete, given, located
 from engine.train.data import PictureStore, fingerprint, pictures_in
 from engine.train.live import Live
@@ -54,6 +54,9 @@ class Training:
             values = merged(self.before, values)
         self.values = complete(dict(values))
         self.out = Path(self.values["out"])
+        check_place(self.out, bool(self.before))
+        for folder in (*self.values["data"], *self.values["heldout"]):
+            located(folder)
         self.found = found_module(self.values["generator"])
         check_publishing(self.values)
         if self.values["threads"]:
@@ -65,8 +68,11 @@ class Training:
         options = {**start, **self.before.get("options", {}), **self.values["set"]}
         try:
             self.recipe: BaseRecipe = self.found.Recipe(self.generator, options)
+            self.recipe.phases()
         except ValueError as error:
-            raise OptionError(f"{str(error).rstrip('.')}.", "Correct --set NAME=VALUE.") from error
+            sentence = str(error).rstrip(".")
+            remedy = "Correct --set NAME=VALUE, or the sizes given as --config NAME=VALUE."
+            raise OptionError(f"{sentence[:1].upper()}{sentence[1:]}.", remedy) from error
         except OSError as error:
             raise InputMissing(f"{str(error).rstrip('.')}.", "Check the paths given to --set NAME=VALUE.") from error
         if self.before and not (self.out / "checkpoint.pt").exists():
@@ -76,6 +82,7 @@ class Training:
         chosen, source = self.values["config"], self.values["finetune"]
         if self.before:
             return self.before["config"], built(self.found, self.before["config"])
+        check_sizes(self.found, chosen)
         if self.values["thesis"] and not hasattr(self.found, "THESIS"):
             raise OptionError(f"No thesis gives {self.values['generator']} its sizes.", "Leave --thesis away.")
         if not source:
@@ -223,6 +230,16 @@ def weights_called(source: str) -> Path:
     return known[name]
 
 
+def check_place(out: Path, resumed: bool) -> None:
+    """Whether a run that is in the way could be moved aside. Raises OptionError where this process stands in its folder."""
+    place = out.resolve()
+    if not resumed and (out / "run.json").exists() and place in (Path.cwd(), *Path.cwd().parents):
+        raise OptionError(
+            f"The run in {out} cannot be moved aside: it holds the folder that you are in.",
+            "Give another folder with --out, or go on with that run: --resume.",
+        )
+
+
 def check_publishing(values: Mapping[str, Any]) -> None:
     """Whether what is to be published can be, before it is trained. Raises OptionError, OutputExists, InputMissing."""
     if not values["publish"]:
@@ -243,6 +260,16 @@ def check_publishing(values: Mapping[str, Any]) -> None:
     if target.exists() and not values["overwrite"]:
         raise OutputExists(f"{target} exists.", "Choose another --tag, or allow it with --overwrite.")
     sources([Path(p) for p in values["pack"]])
+
+
+def check_sizes(found: ModuleType, chosen: Mapping[str, Any]) -> None:
+    """Whether sizes of a generator are of the kinds of those that are known to be good. Raises OptionError."""
+    parameters = inspect.signature(found.Generator).parameters
+    for name, value in chosen.items():
+        own = [parameters[name].default] if name in parameters else []
+        known = [default for default in own if default is not inspect.Parameter.empty]
+        known += [sizes[name] for sizes in (found.CONFIG, getattr(found, "THESIS", {})) if name in sizes]
+        kinds.check("The size", "--config", name, value, known)
 
 
 def built(found: ModuleType, config: Mapping[str, Any]) -> nn.Module:

@@ -172,6 +172,14 @@ def test_a_run_that_is_in_the_way_is_kept(place, capsys):
     assert "is now in runs/one.2" in capsys.readouterr().out
 
 
+def test_the_run_that_one_stands_in_is_not_moved_aside(place, monkeypatch):
+    train("--steps", "1", "--out", "runs/one")
+    monkeypatch.chdir(place / "runs/one")
+    with pytest.raises(errors.OptionError, match="the folder that you are in"):
+        command.main([*TINY, "--data", str(place / "train"), "--steps", "1", "--out", "."])
+    command.main(["--resume", "--out", ".", "--steps", "2"])
+
+
 DATA = ["--data", "train", "--steps", "1", "--device", "cpu"]
 
 
@@ -192,6 +200,26 @@ DATA = ["--data", "train", "--steps", "1", "--device", "cpu"]
         (["srgan", *DATA, "--config", 'channels="many"'], "option.invalid", "--config"),
         (["srgan", *DATA, "--device", "abacus"], "option.invalid", "abacus"),
         (["srgan", *DATA, "--batch", "0"], "option.invalid", "batch"),
+        (
+            ["srgan", *DATA, "--set", "patch=12.5"],
+            "option.invalid",
+            "patch must be a whole number of at least 1, not 12.5",
+        ),
+        (["srgan", *DATA, "--set", "patch=0"], "option.invalid", "patch must be a whole number of at least 1, not 0"),
+        (["srgan", *DATA, "--set", "lr=NaN"], "option.invalid", "lr must be a number, not nan"),
+        (["srgan", *DATA, "--config", "skip=False"], "option.invalid", "skip must be true or false, not 'False'"),
+        (["srgan", *DATA, "--config", "kernel=4"], "option.invalid", "kernel must be odd"),
+        (["srgan", *DATA, "--config", "channels=0"], "option.invalid", "channels must be a whole number of at least 1"),
+        (["pix2pix", *DATA, "--config", "depth=9"], "option.invalid", "Size must be a multiple of 512"),
+        (["yuv_cgan", *DATA, "--config", "depth=6"], "option.invalid", "Large must be a multiple of 64"),
+        (["yuv_cgan", *DATA, "--set", "shares=[0,0,0]"], "option.invalid", "not all of them 0"),
+        (["yuv_cgan", *DATA, "--set", "shares=[1,1]"], "option.invalid", "Shares must be 3 numbers"),
+        (["yuv_cgan", *DATA, "--set", 'shares=[1,1,"a"]'], "option.invalid", "each of its items a number"),
+        (["progan", *DATA, "--set", "shares=[]"], "option.invalid", "the last stage's"),
+        (["features", *DATA, "--set", "labels=colour"], "option.invalid", "colour"),
+        (["srgan", *DATA, "--seed", "99999999999999999999"], "option.invalid", "64 bits"),
+        (["srgan", "--data", "train:/abs*", "--steps", "1"], "option.invalid", "/abs*"),
+        (["srgan", "--data", "train:a**", "--steps", "1"], "option.invalid", "a**"),
         (["srgan", *DATA, "--magic"], "option.invalid", "--magic"),
         (["--resume", "--out", "runs/none"], "training.no-checkpoint", "runs/none"),
         (["srgan", *DATA, "--finetune", "none.safetensors"], "weights.missing", "none.safetensors"),
