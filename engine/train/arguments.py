@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -165,6 +165,20 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
     if (full["steps"] is None) == (full["minutes"] is None):
         raise OptionError("The training needs one length.", "Give either --minutes or --steps.")
     return full
+
+
+def anywhere(values: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values with every path named so that it is found from anywhere: folders, archives, files given to --set.
+
+    options: the recipe's, with their defaults; those whose default is "" take a file's path.
+    """
+    result = dict(values)
+    for name in ("data", "heldout"):
+        result[name] = [absolute(folder) for folder in values[name]]
+    result["pack"] = [str(Path(pack).expanduser().absolute()) for pack in values["pack"]]
+    files = {k: v for k, v in values["set"].items() if v and isinstance(v, str) and options.get(k) == ""}
+    result["set"] = {**values["set"], **{k: str(Path(v).expanduser().absolute()) for k, v in files.items()}}
+    return result
 
 
 def located(folder: str) -> tuple[Path, str]:

@@ -27,7 +27,7 @@ from engine.store import models, weights
 from engine.store.cache import quick_type
 from engine.store.header import NUMBER_MAX, TAG, modest, read_header
 from engine.train import kinds, trainables
-from engine.train.arguments import OUT, absolute, complete, given, located
+from engine.train.arguments import OUT, anywhere, complete, given, located
 from engine.train.data import PictureStore, fingerprint, pictures_in
 from engine.train.live import Live
 from engine.train.lock import Lock
@@ -55,9 +55,8 @@ class Training:
         self.values = complete(dict(values))
         self.out = Path(self.values["out"])
         check_place(self.out, bool(self.before))
-        for folder in (*self.values["data"], *self.values["heldout"]):
-            located(folder)
         self.found = found_module(self.values["generator"])
+        self.values = anywhere(self.values, self.found.Recipe.OPTIONS)  # a resume may come from elsewhere
         check_publishing(self.values)
         if self.values["threads"]:
             torch.set_num_threads(self.values["threads"])
@@ -176,7 +175,7 @@ class Training:
             "commit": self.before.get("commit", current_commit()),
             "command": self.before.get("command", self.command),
             "resumed": self.before.get("resumed", []),
-            "arguments": {**self.values, **{k: [absolute(f) for f in self.values[k]] for k in ("data", "heldout")}},
+            "arguments": self.values,
         }
         if self.before:
             facts["resumed"] = [*facts["resumed"], {"step": step, "commit": current_commit(), "command": self.command}]

@@ -6,9 +6,12 @@ import torch
 from PIL import Image
 
 from engine.generators import base
+from engine.train.arguments import given
 from engine.train.data import PictureStore, pictures_in
 from engine.train.loop import Loop, Plan
 from engine.train.runs import RunFolder
+from engine.train.training import Training
+from tests.train.test_command import TINY, place  # noqa: F401
 from tests.train.test_loop import tensors
 
 SMALL = {
@@ -58,3 +61,13 @@ def test_a_real_recipe_goes_on_to_the_bit(tmp_path, name):
     assert one["recipe"] == other["recipe"] and second.step == 8
     for part in ("ema", "nets", "optimizers", "rng", "torch_rng"):
         assert all(torch.equal(a, b) for a, b in zip(tensors(one[part]), tensors(other[part]), strict=True)), part
+
+
+def test_files_given_to_a_training_are_named_so_that_they_are_found_from_anywhere(place):  # noqa: F811
+    words = ["--data", "train:*.png", "--heldout", "heldout", "--steps", "1", "--pack", "all.tar"]
+    made = Training(given([*TINY, *words, "--set", "features=nets/own.bin"]), "", print)
+    assert made.recipe.options["features"] == made.values["set"]["features"] == str(place / "nets/own.bin")
+    assert made.values["pack"] == [str(place / "all.tar")] and made.values["data"] == [f"{place / 'train'}:*.png"]
+    assert made.values["heldout"] == [str(place / "heldout")] and made.recipe.options["patch"] == 8
+    none = Training(given([*TINY, *words, "--set", "features="]), "", print)
+    assert none.recipe.options["features"] == ""
