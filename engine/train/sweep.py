@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 
 from engine import disk, paths
 from engine.client.errors import Cancelled, NothingToResume, OptionError, PincelError, TrainingError
-from engine.train.arguments import OUT, complete, plain
+from engine.train.arguments import OUT, anywhere, complete, parser, plain
 from engine.train.live import Live
 from engine.train.lock import Lock
 from engine.train.publish import publish
 from engine.train.runs import RunFolder
 from engine.train.training import Report, Training, check_publishing, found_module
 
+_FAULTS = (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, AssertionError)
 _DIRECTLY = ("batch", "ema", "clip", "warmup", "seed", "minutes", "steps")
 
 
@@ -32,6 +34,8 @@ def grid(asked: Sequence[str]) -> list[dict[str, Any]]:
                 f"--sweep {text} cannot be understood.",
                 f"Write set.NAME=A,B, config.NAME=A,B or one of {', '.join(_DIRECTLY)}.",
             )
+        for value in values.split(",") if name in _DIRECTLY else ():
+            parser("pincel train").parse_args([f"--{name}={value}"])  # says what is wrong with it
         axes[name] = [plain(value) for value in values.split(",")]
     return [dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())]
 
@@ -70,7 +74,10 @@ class Sweep:
         if not full["heldout"]:
             raise OptionError("A sweep compares held-out figures.", "Give pictures that are not trained on: --heldout.")
         check_publishing(full)
-        self.by = full["by"] or found_module(full["generator"]).Recipe.SCORE
+        recipe = found_module(full["generator"]).Recipe
+        found = anywhere(full, recipe.OPTIONS)  # a resume may come from elsewhere
+        self.values |= {name: found[name] for name in ("data", "heldout", "pack", "set")}
+        self.by = full["by"] or recipe.SCORE
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -94,14 +101,17 @@ class Sweep:
             lock.close()
 
     def _run(self, done: Mapping[str, Any]) -> dict[str, Any] | None:
+        self._write()
         for number, chosen in enumerate(self.combinations, 1):
             said = " ".join(f"{name}={value}" for name, value in chosen.items())
             name = f"{number:03d} {said}".replace("/", "_")
             if name in done:
                 continue
+            self._check_figures()
             self.report(f"Training {number} of {len(self.combinations)}: {said}")
             self.rows.append(self._train(name, chosen))
             self._write()
+        self._check_figures()
         best = self.best()
         self.report(self._table(best))
         if best and self.values.get("publish"):
@@ -119,7 +129,7 @@ class Sweep:
             loop = Training(one, self.command, self.report, self.live).run()
         except PincelError as error:
             return self._failed(row, error)
-        except (RuntimeError, ValueError, TypeError) as error:  # sizes that do not go together, most likely
+        except _FAULTS as error:  # sizes that do not go together, most likely
             return self._failed(row, TrainingError(f"The training failed: {error}."))
         if loop.stopped:
             self._write()
@@ -129,18 +139,29 @@ class Sweep:
         board.close()
         return row | {"figures": loop.figures, "steps": loop.step, "seconds": round(loop.seconds, 1)}
 
+    def _check_figures(self) -> None:
+        """Whether the trainings so far gave the figure that they are compared by. Raises OptionError."""
+        name = self.by.removeprefix("-")
+        ended = [row["figures"] for row in self.rows if row["error"] is None]
+        if ended and not any(name in figures if name else figures for figures in ended):
+            known = ", ".join(ended[0]) or "none"
+            raise OptionError(
+                f"The trainings give no held-out figure {name!r} to compare them by; there are: {known}.",
+                f"Name one of those with --by and go on: {going_on(self.out)}",
+            )
+
     def _failed(self, row: dict[str, Any], error: PincelError) -> dict[str, Any]:
         self.report(f"{error.sentence} ({error.code})")
         return row | {"error": error.to_dict()}
 
     def best(self) -> dict[str, Any] | None:
-        """The row with the best figure; None where no row has it."""
+        """The row with the best figure; None where no row has it, or has a number for it."""
         rows = [row for row in self.rows if row["figures"]]
         if not rows:
             return None
         self.by = self.by or next(iter(rows[0]["figures"]))
         name, sign = self.by.removeprefix("-"), -1 if self.by.startswith("-") else 1
-        rows = [row for row in rows if name in row["figures"]]
+        rows = [row for row in rows if not math.isnan(row["figures"].get(name, math.nan))]
         return max(rows, key=lambda row: sign * row["figures"][name], default=None)
 
     def _write(self) -> None:
@@ -153,7 +174,9 @@ class Sweep:
     def _table(self, best: dict[str, Any] | None) -> str:
         lines = []
         for row in self.rows:
-            figures = "  ".join(f"{k} {v:.4f}" for k, v in row["figures"].items()) or f"failed: {row['error']['code']}"
+            figures = "  ".join(f"{k} {v:.4f}" for k, v in row["figures"].items()) or "no figures"
+            if row["error"]:
+                figures = f"failed: {row['error']['code']}"
             lines.append(f"{'*' if row is best else ' '} {row['name']}  {figures}")
         known = f"The best by {self.by}: {best['name']}." if best else "No training gave a figure to choose by."
         return "\n".join([*lines, known])

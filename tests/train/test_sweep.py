@@ -1,12 +1,14 @@
 """A sweep: the grid, its table in sweep.json and in TensorBoard, what fails, and going on."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from engine.client import errors
 from engine.store import header as headers
 from engine.train import __main__ as command
+from engine.train.runs import RunFolder
 from engine.train.sweep import Sweep, grid
 from tests.train.test_command import TINY, place  # noqa: F401
 
@@ -19,6 +21,9 @@ def test_the_grid():
         {"set.lr": 0.02, "config.blocks": 2},
     ]
     assert grid(["config.upsampling=direct"]) == [{"config.upsampling": "direct"}]
+    for wrong in ("batch=2,0", "steps=1.5", "minutes=-1", "ema=much"):
+        with pytest.raises(errors.OptionError, match=f"--{wrong.partition('=')[0]}"):
+            grid([wrong])
     for wrong in ("lr=1,2", "set.=1", "set.lr", "set.lr=", "device=cpu,cuda"):
         with pytest.raises(errors.OptionError, match="understood"):
             grid([wrong])
@@ -78,3 +83,65 @@ def test_what_a_sweep_needs(place):  # noqa: F811
         command.main([*TINY, "--data", "train", "--steps", "1", "--sweep", "set.lr=1"])
     with pytest.raises(errors.NothingToResume):
         Sweep({"out": "runs/none", "resume": True}, "", print)
+
+
+class Killed(Exception):
+    """Nothing that a sweep gets over."""
+
+
+@pytest.fixture
+def quick(place, monkeypatch):  # noqa: F811
+    """Trainings that take no time and give, by their batch, the figures that are asked for; what each was told."""
+    told, gives = [], {}
+
+    class Quick:
+        def __init__(self, values, *_):
+            self.values = values
+            told.append(values)
+
+        def run(self):
+            figures = gives.get(self.values["batch"], {"psnr_y": 20.0 + self.values["batch"]})
+            if isinstance(figures, Exception):
+                raise figures
+            return SimpleNamespace(stopped=False, figures=figures, step=2, seconds=0.1)
+
+    monkeypatch.setattr("engine.train.sweep.Training", Quick)
+    monkeypatch.setattr(RunFolder, "hyperparameters", lambda *_: None)
+    return SimpleNamespace(
+        told=told, gives=gives, table=lambda: json.loads((place / "runs/sweep/sweep.json").read_text())
+    )
+
+
+def test_a_sweep_outlives_any_fault_of_one_training(quick):
+    quick.gives |= {1: ZeroDivisionError("division by zero"), 2: IndexError("no such thing")}
+    sweep("--sweep", "batch=1,2,3")
+    assert [bool(row["error"]) for row in quick.table()["runs"]] == [True, True, False]
+
+
+def test_nan_is_never_the_best(quick, capsys):
+    quick.gives |= {1: {"psnr_y": float("nan")}, 2: {"psnr_y": 30.0}, 3: {"psnr_y": 29.0}}
+    for by, best in (("psnr_y", "batch=2"), ("-psnr_y", "batch=3")):
+        sweep("--sweep", "batch=1,2,3", f"--by={by}", "--out", f"runs/{best}")
+        assert f"The best by {by}: 00" in (said := capsys.readouterr().out) and f"{best}.\n" in said
+
+
+def test_a_figure_that_there_is_not_ends_the_sweep_after_its_first_training(quick):
+    with pytest.raises(errors.OptionError, match="'psrn' to compare them by; there are: psnr_y"):
+        sweep("--sweep", "batch=1,2,3", "--by", "psrn")
+    assert len(quick.told) == len(quick.table()["runs"]) == 1
+    command.main(["--resume", "--out", "runs/sweep", "--by", "psnr_y"])
+    assert len(quick.told) == 3 and quick.table()["best"] == "003 batch=3"
+
+
+def test_a_sweep_that_was_killed_in_its_first_training_goes_on_from_anywhere(quick, place, monkeypatch):  # noqa: F811
+    quick.gives[1] = Killed()
+    with pytest.raises(Killed):
+        sweep("--sweep", "batch=1,2", "--set", "features=own.bin")
+    assert quick.table()["runs"] == []
+    del quick.gives[1]
+    monkeypatch.chdir(place / "runs")
+    command.main(["--resume", "--out", "sweep"])
+    for values in quick.told[1:]:
+        assert values["data"] == [str(place / "train")] and values["heldout"] == [str(place / "heldout")]
+        assert values["set"]["features"] == str(place / "own.bin")
+    assert quick.table()["best"] == "002 batch=2"
