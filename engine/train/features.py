@@ -151,13 +151,13 @@ def export(run: Path, packs: Sequence[Mapping[str, str]] = ()) -> Path:
     """Write RUN/features.safetensors from the run's checkpoint and its last held-out figures; returns the path."""
     from safetensors.torch import save
 
+    from engine.train.plots import read_lines
     from engine.train.runs import RunFolder
 
     facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
     state = RunFolder(run, tensorboard=False).load(torch.device("cpu"))
-    lines = [json.loads(line) for line in (run / "stats.jsonl").read_text(encoding="utf-8").splitlines()]
     metrics: dict[str, float] = {}
-    for line in lines:
+    for line in read_lines(run / "stats.jsonl"):
         metrics |= {k.removeprefix("heldout/"): v for k, v in line.items() if k.startswith("heldout/")}
     metadata = {
         "format": FORMAT,

@@ -34,6 +34,11 @@ def mosaic(pictures: Tensor, columns: int) -> np.ndarray:
     return (grid * 255).round().byte().numpy()
 
 
+def _torn(path: Path) -> bool:
+    """Whether a file of lines ends within one."""
+    return path.is_file() and not path.read_bytes().endswith(b"\n")
+
+
 class RunFolder:
     """The folder of one run: run.json, stats.jsonl, epochs.jsonl, checkpoint.pt, samples/, confusion/, losses-by-*.png,
     and TensorBoard's events; the last two with tensorboard and matplotlib installed.
@@ -88,12 +93,16 @@ class RunFolder:
             raise disk.failure(self.path / name, error) from error
 
     def forget_after(self, step: int) -> None:
-        """Drop the lines of the logs behind a step: what a crash left behind its last checkpoint is trained again."""
+        """Drop the lines of the logs behind a step: what a crash left behind its last checkpoint is trained again.
+
+        So is a last line that it cut off, to which the next one would be glued.
+        """
         for name in ("stats.jsonl", "epochs.jsonl"):
-            rows = read_lines(self.path / name)
+            path = self.path / name
+            rows = read_lines(path)
             kept = "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step)
-            if any(row["step"] > step for row in rows):
-                disk.whole(self.path / name, partial(Path.write_text, data=kept, encoding="utf-8"))
+            if any(row["step"] > step for row in rows) or _torn(path):
+                disk.whole(path, partial(Path.write_text, data=kept, encoding="utf-8"))
 
     def sheet(self, step: int, pictures: Tensor, columns: int = 5) -> Path:
         """Save [N, 3, H, W] in [0, 1] as one PNG, `columns` pictures a row; missing ones of the last row are white."""

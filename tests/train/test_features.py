@@ -66,6 +66,9 @@ def test_training_by_command_gives_a_feature_network(kinds, space):
     assert json.loads(metadata["labels"]) == ["green", "red", "striped"] and metadata["space"] == space
     metrics = json.loads(metadata["metrics"])
     assert metrics["accuracy"] > 0.9 and metrics["commonest"] == pytest.approx(1 / 3, abs=1e-4)
+    with (run / "stats.jsonl").open("a") as stats:
+        stats.write('{"step": 80, "he')  # a crash may cut off a line
+    assert features.export(run) == run / "features.safetensors"
     net = Features(run / "features.safetensors")
     store = PictureStore(pictures_in(kinds / "train"))
     rgb = torch.stack([store.picture(i) for i in range(len(store))]).float() / 255

@@ -271,6 +271,19 @@ def test_what_was_logged_behind_the_checkpoint_is_logged_once(tmp_path, store):
     assert [line["step"] for line in lines(tmp_path / "run" / "epochs.jsonl")] == list(range(1, 9))
 
 
+@pytest.mark.parametrize("torn", ['{"step": 20, "lo', '{"step": 20, "loss": 0.5}'])
+def test_a_line_that_a_crash_cut_off_is_gone_with_a_resume(tmp_path, store, torn):
+    loop = loop_in(tmp_path / "run", store)
+    loop.run()
+    path = tmp_path / "run" / "stats.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + torn)
+    again = loop_in(tmp_path / "run", store)
+    again.resume()
+    again.folder.log(21, {"loss": 0.25})
+    assert [line["step"] for line in lines(path)][-2:] == [20, 21] and path.read_text().startswith(whole)
+
+
 def test_a_resume_takes_the_rate_that_is_asked_for_now(tmp_path, store):
     loop_in(tmp_path / "run", store).run()
     again = loop_in(tmp_path / "run", store)
