@@ -171,10 +171,12 @@ class Loop:
         try:
             self._take_up(state)
         except (KeyError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[-1].strip()
+            reason = str(error).strip().splitlines()[-1].strip().rstrip(".")
+            reason = f"it holds no {reason}" if isinstance(error, KeyError) else reason
             raise TrainingError(
-                f"The checkpoint in {self.folder.path} is not one of this training: {reason.rstrip('.')}.",
-                "Resume it with the generator, sizes and version that it was made with, or begin anew without --resume.",
+                f"The checkpoint in {self.folder.path} is not one of this training: {reason}.",
+                "Resume it with the generator, sizes, options and version that it was made with, or begin anew "
+                "without --resume.",
             ) from error
         self.folder.forget_after(self.step)
 

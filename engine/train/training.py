@@ -200,6 +200,11 @@ def merged(facts: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in now.get("config", {}).items():
         if facts["config"].get(name) != value:
             raise OptionError(f"A run keeps its sizes: {name} is {facts['config'].get(name)!r}.", "Use --finetune.")
+    for name in ("finetune", "thesis"):
+        if now.get(name):
+            raise OptionError(
+                f"A resumed run has begun: --{name} has no say any more.", f"Leave --{name} or --resume away."
+            )
     if "steps" in now or "minutes" in now:
         before["steps"] = before["minutes"] = None
     both: dict[str, Any] = {"set": {**before.get("set", {}), **now.get("set", {})}, "finetune": None, "config": {}}

@@ -1,17 +1,21 @@
 """Interrupted and resumed equals uninterrupted, to the bit, for real recipes: dropout, balance, growth and noise included."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from engine.client import errors
 from engine.generators import base
+from engine.train import __main__ as command
 from engine.train.arguments import given
 from engine.train.data import PictureStore, pictures_in
 from engine.train.loop import Loop, Plan
 from engine.train.runs import RunFolder
 from engine.train.training import Training
-from tests.train.test_command import TINY, place  # noqa: F401
+from tests.train.test_command import TINY, place, train  # noqa: F401
 from tests.train.test_loop import tensors
 
 SMALL = {
@@ -71,3 +75,14 @@ def test_files_given_to_a_training_are_named_so_that_they_are_found_from_anywher
     assert made.values["heldout"] == [str(place / "heldout")] and made.recipe.options["patch"] == 8
     none = Training(given([*TINY, *words, "--set", "features="]), "", print)
     assert none.recipe.options["features"] == ""
+
+
+def test_a_resume_says_what_has_no_say_and_what_is_missing(place):  # noqa: F811
+    train("--steps", "1", "--out", "runs/one")
+    for words in (["--finetune", "srgan.psnr"], ["--thesis"]):
+        with pytest.raises(errors.OptionError, match=f"{words[0]} has no say"):
+            command.main(["--resume", "--out", "runs/one", *words])
+    gan = ["--set", "gan=0.5", "--set", "discriminator=4", "--set", "dense=4", "--set", "moved=0"]
+    with pytest.raises(errors.TrainingError, match=r"not one of this training: it holds no 'discriminator'\."):
+        command.main(["--resume", "--out", "runs/one", "--steps", "2", *gan])
+    assert json.loads((place / "runs/one/run.json").read_text())["resumed"] == []
