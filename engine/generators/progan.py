@@ -190,6 +190,7 @@ class Recipe(Imitation, BaseRecipe):
         super().__init__(generator, options)
         assert isinstance(generator, Generator)
         self.net, self.crop = generator, self.options["crop"]
+        self.least = self.crop  # score() cuts held-out pictures alike
         self._shares()  # said now, not in mid-training
         most, least = self.options["most"] or max(generator.width), self.options["least"] or min(generator.width)
         self.discriminator: Discriminator = Discriminator(

@@ -35,7 +35,7 @@ class Fidelity(BaseRecipe):
         "lr": 0.02,  # Muon, hidden layers
         "adam_lr": 1e-3,  # the others
     }
-    LEAST: ClassVar[int] = 3 * SCALE  # shortest side of a held-out picture: a border of SCALE pixels is not measured
+    least = 3 * SCALE  # a border of SCALE pixels is not measured
     PHASES: ClassVar[tuple[Phase, ...]] = (Phase("psnr"),)
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
@@ -97,7 +97,7 @@ class Fidelity(BaseRecipe):
     def score(self, generator: nn.Module, store: PictureStore) -> dict[str, float]:
         """Mean PSNR in dB of the luma (MATLAB's studio range, a border of 4 pixels left out), and what bicubic has less.
 
-        Of the pictures of at least LEAST pixels a side whose figures are finite: bicubic gives blank ones back exactly, which
+        Of the pictures of at least `least` pixels a side whose figures are finite: bicubic gives blank ones back exactly, which
         would be an infinite mean. Nothing where there are none.
         """
         ours, classical = [], []
@@ -105,7 +105,7 @@ class Fidelity(BaseRecipe):
         for index in range(len(store)):
             truth = store.picture(index).float().unsqueeze(0) / 255
             truth = truth[..., : truth.shape[-2] // SCALE * SCALE, : truth.shape[-1] // SCALE * SCALE]
-            if min(truth.shape[-2:]) < self.LEAST:
+            if min(truth.shape[-2:]) < self.least:
                 continue
             low = degraded(truth, SCALE, rng) if self.options["degraded"] > 0 else downscaled(truth, SCALE)
             low = low.contiguous(memory_format=torch.channels_last)

@@ -67,6 +67,7 @@ class BaseRecipe(ABC):
     )
     entered: int = 0  # the step at which the net last grew, where it grows
     crop: int = 256  # side in pixels of the crops that batch() cuts: smaller pictures are left out of the store
+    least: int = 1  # shortest side in pixels of a held-out picture that score() can measure
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
         for name, value in (options or {}).items():

@@ -108,7 +108,7 @@ class Training:
         if self.out.is_dir():  # said before pictures are read, which takes a while
             Lock(self.out).close()
         store = self._store(values["data"], self.recipe.crop)
-        heldout = self._store(values["heldout"], getattr(self.recipe, "LEAST", 1)) if values["heldout"] else None
+        heldout = self._store(values["heldout"], self.recipe.least) if values["heldout"] else None
         self.report(f"{len(store)} pictures to train on ({store.place()}), {len(store.skipped)} left out")
         if heldout and heldout.skipped:
             self.report(f"{len(heldout)} pictures to measure with, {len(heldout.skipped)} left out")
@@ -171,7 +171,7 @@ class Training:
             "pictures": len(store),
             "folders": ", ".join(located(folder)[0].name for folder in self.values["data"]),
             "data": data,
-            "helpers": helpers(self.recipe.options),
+            "helpers": self.before.get("helpers", [*helpers(self.recipe.options), *self._beginnings()]),
             "commit": self.before.get("commit", current_commit()),
             "command": self.before.get("command", self.command),
             "resumed": self.before.get("resumed", []),
@@ -180,6 +180,11 @@ class Training:
         if self.before:
             facts["resumed"] = [*facts["resumed"], {"step": step, "commit": current_commit(), "command": self.command}]
         folder.describe(facts)
+
+    def _beginnings(self) -> list[dict[str, str]]:
+        """The weights that it begins with, as a header names them: what those learned from is in this training's, too."""
+        source = self.values["finetune"]
+        return sources([weights_called(source)]) if source else []
 
     def _finish(self) -> None:
         values, packs = self.values, [Path(p) for p in self.values["pack"]]

@@ -13,10 +13,10 @@ from engine.generators import srgan
 from engine.train import __main__ as command
 from engine.train import lock as locks
 from engine.train.lock import LOCK, Lock
-from tests.train.test_command import place, train  # noqa: F401
+from tests.train.test_command import train
 
 
-def test_a_second_training_into_a_running_ones_folder_is_refused(place, monkeypatch):  # noqa: F811
+def test_a_second_training_into_a_running_ones_folder_is_refused(place, monkeypatch):
     step, said = srgan.Recipe.step, []
 
     def intruded(self, batch, update, moment):

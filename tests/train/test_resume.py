@@ -15,7 +15,7 @@ from engine.train.data import PictureStore, pictures_in
 from engine.train.loop import Loop, Plan
 from engine.train.runs import RunFolder
 from engine.train.training import Training
-from tests.train.test_command import TINY, place, train  # noqa: F401
+from tests.train.test_command import TINY, train
 from tests.train.test_loop import tensors
 
 SMALL = {
@@ -67,7 +67,7 @@ def test_a_real_recipe_goes_on_to_the_bit(tmp_path, name):
         assert all(torch.equal(a, b) for a, b in zip(tensors(one[part]), tensors(other[part]), strict=True)), part
 
 
-def test_files_given_to_a_training_are_named_so_that_they_are_found_from_anywhere(place):  # noqa: F811
+def test_files_given_to_a_training_are_named_so_that_they_are_found_from_anywhere(place):
     words = ["--data", "train:*.png", "--heldout", "heldout", "--steps", "1", "--pack", "all.tar"]
     made = Training(given([*TINY, *words, "--set", "features=nets/own.bin"]), "", print)
     assert made.recipe.options["features"] == made.values["set"]["features"] == str(place / "nets/own.bin")
@@ -77,7 +77,7 @@ def test_files_given_to_a_training_are_named_so_that_they_are_found_from_anywher
     assert none.recipe.options["features"] == ""
 
 
-def test_a_resume_says_what_has_no_say_and_what_is_missing(place):  # noqa: F811
+def test_a_resume_says_what_has_no_say_and_what_is_missing(place):
     train("--steps", "1", "--out", "runs/one")
     for words in (["--finetune", "srgan.psnr"], ["--thesis"]):
         with pytest.raises(errors.OptionError, match=f"{words[0]} has no say"):

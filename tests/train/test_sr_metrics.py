@@ -181,7 +181,11 @@ def test_training_publishing_and_finetuning_by_command(trained, tmp_path, capsys
     ]
     again += ["--set", "patch=8", "--finetune", str(out / "srgan.toy.safetensors"), "--no-bf16", "--batch", "2"]
     command.main(again)
-    assert json.loads((tmp_path / "again" / "run.json").read_text())["config"]["channels"] == 4  # the file's sizes
+    facts = json.loads((tmp_path / "again" / "run.json").read_text())
+    assert facts["config"]["channels"] == 4  # the file's sizes
+    assert facts["helpers"] == [
+        {"pack": "srgan.toy.safetensors", "sha256": sums[0]}
+    ]  # what it began with, for the header
     with pytest.raises(WeightsShape):  # more blocks and channels fit, fewer do not
         command.main([*again, "--config", "channels=2"])
 

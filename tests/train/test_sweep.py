@@ -10,7 +10,7 @@ from engine.store import header as headers
 from engine.train import __main__ as command
 from engine.train.runs import RunFolder
 from engine.train.sweep import Sweep, grid
-from tests.train.test_command import TINY, place  # noqa: F401
+from tests.train.test_command import TINY
 
 
 def test_the_grid():
@@ -34,7 +34,7 @@ def sweep(*more):
     command.main([*arguments, *more])
 
 
-def test_a_sweep_compares_goes_on_and_publishes_the_best(place, capsys, monkeypatch):  # noqa: F811
+def test_a_sweep_compares_goes_on_and_publishes_the_best(place, capsys, monkeypatch):
     sweep("--sweep", "set.lr=0.001,0.5", "--sweep", "config.channels=4,0", "--publish", "--tag", "best")
     run = place / "runs/sweep"
     table = json.loads((run / "sweep.json").read_text())
@@ -60,7 +60,7 @@ def test_a_sweep_compares_goes_on_and_publishes_the_best(place, capsys, monkeypa
         sweep("--sweep", "set.lr=1")
 
 
-def test_the_hparams_table_is_written(place):  # noqa: F811
+def test_the_hparams_table_is_written(place):
     pytest.importorskip("tensorboard")
     sweep("--sweep", "set.lr=0.001,0.002")
     from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
@@ -78,7 +78,7 @@ def test_the_hparams_table_is_written(place):  # noqa: F811
     assert len(with_table) == 2
 
 
-def test_what_a_sweep_needs(place):  # noqa: F811
+def test_what_a_sweep_needs(place):
     with pytest.raises(errors.OptionError, match="held-out"):
         command.main([*TINY, "--data", "train", "--steps", "1", "--sweep", "set.lr=1"])
     with pytest.raises(errors.NothingToResume):
@@ -90,7 +90,7 @@ class Killed(Exception):
 
 
 @pytest.fixture
-def quick(place, monkeypatch):  # noqa: F811
+def quick(place, monkeypatch):
     """Trainings that take no time and give, by their batch, the figures that are asked for; what each was told."""
     told, gives = [], {}
 
@@ -133,7 +133,7 @@ def test_a_figure_that_there_is_not_ends_the_sweep_after_its_first_training(quic
     assert len(quick.told) == 3 and quick.table()["best"] == "003 batch=3"
 
 
-def test_a_sweep_that_was_killed_in_its_first_training_goes_on_from_anywhere(quick, place, monkeypatch):  # noqa: F811
+def test_a_sweep_that_was_killed_in_its_first_training_goes_on_from_anywhere(quick, place, monkeypatch):
     quick.gives[1] = Killed()
     with pytest.raises(Killed):
         sweep("--sweep", "batch=1,2", "--set", "features=own.bin")
