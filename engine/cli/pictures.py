@@ -23,7 +23,8 @@ _COMMON = "Files and engine"
 _EXTRAS = {
     "reference": "A picture of any size whose colours are wanted, roughly in place.",
     "hints": "A picture as large as the source: where it is painted, its colours are wanted.",
-    "mask": "A picture as large as the source: black keeps the source, white takes the result, grey mixes.",
+    "mask": "A picture as large as the source: black and transparent keep the source, white takes the result, grey mixes. "
+    "One colour on transparency: its opacity alone counts.",
 }
 
 
@@ -166,7 +167,7 @@ def _common_parameters(task: Task) -> list[inspect.Parameter]:
             min=1,
             max=100,
             metavar="N",
-            help="Of JPEG and WebP, 1 to 100. Else 95.",
+            help="Of JPEG and WebP, 1 to 100. Without it 95, and lossless where the source is a lossless WebP.",
         ),
         _parameter("engine", Where, Where.auto, "--engine", help="auto uses a running engine, if there is one."),
         _parameter("remote", str | None, None, "--remote", help="The engine of another machine: see pincel pair."),

@@ -105,6 +105,7 @@ def target_size(source: Picture, values: dict[str, Any]) -> tuple[int, int]:
     if width < source.width or height < source.height:
         raise OptionError(
             f"{width} x {height} is smaller than the picture ({source.width} x {source.height}); upscale only enlarges.",
+            "Ask for a larger size, or leave this picture out.",
             picture=[source.width, source.height],
         )
     if max(width, height) > SIDE_MAX:

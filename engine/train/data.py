@@ -23,11 +23,15 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 def pictures_in(folder: str | Path, match: str = "*") -> list[Path]:
     """The picture files below a folder whose names match the pattern, sorted. Raises InputMissing where there are none."""
     if not Path(folder).is_dir():
-        raise InputMissing(f"There is no folder {folder}.", "Check the folders given to --data and --heldout.")
+        raise InputMissing(
+            f"There is no folder {folder}.",
+            "Check the path's spelling, and the pattern after the colon if there is one.",
+        )
     found = sorted(p for p in Path(folder).rglob(match) if p.suffix.lower() in SUFFIXES)
     if not found:
         raise InputMissing(
-            f"There are no pictures called {match} in {folder}.", "Check the folders given to --data and --heldout."
+            f"There are no pictures called {match} in {folder}.",
+            "Check the path's spelling, and the pattern after the colon.",
         )
     return found
 

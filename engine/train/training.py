@@ -204,7 +204,10 @@ def merged(facts: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
         raise OptionError(f"This run trains {facts['generator']}.", "Leave the generator away, or name that one.")
     for name, value in now.get("config", {}).items():
         if facts["config"].get(name) != value:
-            raise OptionError(f"A run keeps its sizes: {name} is {facts['config'].get(name)!r}.", "Use --finetune.")
+            raise OptionError(
+                f"A run keeps its sizes: {name} is {facts['config'].get(name)!r}.",
+                "Leave --config away; or begin a new run (--finetune with this one's published weights, another --out).",
+            )
     for name in ("finetune", "thesis"):
         if now.get(name):
             raise OptionError(
