@@ -166,15 +166,15 @@ def run(
                     foretell(task, works, options, report, engine)
                 with report.working(len(works)):
                     for work in works:
+                        if work.error is None and how.skip_existing and work.finished():
+                            left += 1  # another run made them since it was planned
+                            report.left_out([work])
+                            continue
                         report.began(work)
                         try:
                             if work.error is not None:
                                 raise work.error
                             assert engine is not None
-                            if how.skip_existing and work.finished():  # by another run since it was planned
-                                left += 1
-                                report.left_out([work])
-                                continue
                             _one(task, work, options, extras, report, engine, interrupt, how)
                             done += 1
                         except PincelError as error:

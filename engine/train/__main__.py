@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.client.errors import Cancelled, PincelError
-from engine.train.arguments import OUT, given
+from engine.client.errors import Cancelled
+from engine.train.arguments import OUT, given, status_of
 from engine.train.live import line, shown
 from engine.train.sweep import Sweep, going_on
 from engine.train.training import Training
@@ -31,15 +31,5 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m engine.train"
     line(f"Finished: {training.out}")
 
 
-def run() -> int:
-    """main() with errors as sentences; the exit status."""
-    try:
-        main()
-    except PincelError as error:
-        print(f"{error.sentence} ({error.code})\n  {error.remedy}", file=sys.stderr)
-        return error.exit_status
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(status_of(main))

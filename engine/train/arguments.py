@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
-from engine.client.errors import OptionError
+from engine.client.errors import OptionError, PincelError
 from engine.train import trainables
 
 _DESCRIPTION = """Train a generator from folders of pictures. Ctrl-C saves and ends; --resume goes on. The run's folder holds
@@ -25,6 +26,16 @@ _EXAMPLES = """examples:
 
 
 OUT = "runs/latest"
+
+
+def status_of(main: Callable[[], None]) -> int:
+    """Run a module's main() as a command: its errors are sentences on stderr; the exit status."""
+    try:
+        main()
+    except PincelError as error:
+        print(f"{error.sentence} ({error.code})\n  {error.remedy}", file=sys.stderr)
+        return error.exit_status
+    return 0
 
 
 def setting(text: str) -> tuple[str, Any]:

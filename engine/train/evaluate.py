@@ -28,7 +28,7 @@ from engine.nn.perceptual import Features
 from engine.store import models
 from engine.store.cache import ModelCache
 from engine.store.header import digest, read_header
-from engine.train.arguments import Parser, located, setting
+from engine.train.arguments import Parser, located, setting, status_of
 from engine.train.degrade import Damage
 from engine.train.evaluation.base import Figures, Report, Request, load
 from engine.train.metrics import frechet
@@ -257,4 +257,4 @@ def _measured(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(status_of(main))

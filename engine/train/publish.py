@@ -21,14 +21,13 @@ from engine.client.errors import (
     NotWritable,
     OptionError,
     OutputExists,
-    PincelError,
     TrainingError,
 )
 from engine.generators import base
 from engine.nn.unet import tame
 from engine.store import models, rounded, weights
 from engine.store.header import TAG, Header, digest
-from engine.train.arguments import Parser, setting
+from engine.train.arguments import Parser, setting, status_of
 from engine.train.plots import read_lines
 from engine.train.runs import RunFolder
 from engine.train.settle import settle
@@ -221,15 +220,5 @@ def _figures(path: Path) -> dict[str, Any]:
     return figures
 
 
-def run() -> int:
-    """main() with errors as sentences; the exit status."""
-    try:
-        main()
-    except PincelError as error:
-        print(f"{error.sentence} ({error.code})\n  {error.remedy}", file=sys.stderr)
-        return error.exit_status
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(status_of(main))

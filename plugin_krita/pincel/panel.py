@@ -100,6 +100,10 @@ class Panel(Results, QtWidgets.QWidget):
         self.task_box.setCurrentIndex(self.task_box.findData(name))
 
     def _task_chosen(self, *_):
+        self._show_task()
+        self._options_changed()
+
+    def _show_task(self):
         task = self.task
         if task.name not in self.forms:
             form = self.forms[task.name] = Form(controls_krita.controls_for(task))
@@ -109,7 +113,6 @@ class Panel(Results, QtWidgets.QWidget):
             form.setVisible(name == task.name)
         self.live.setVisible("hints" in task.extras)
         self._fill_choices()
-        self._options_changed()
 
     def _fill_choices(self):
         """The lists that change: generators of the engine, layers of the document."""
@@ -141,7 +144,11 @@ class Panel(Results, QtWidgets.QWidget):
             self.states[self.key] = history.State.from_text(self.host.load_state(document))
         state = self.state
         if state is not None and state.task in self.hub.tasks:
+            # Quietly: a task that the user chooses writes down what its form shows, here still another document's.
+            self.task_box.blockSignals(True)
             self.choose_task(state.task)
+            self.task_box.blockSignals(False)
+            self._show_task()
         self._fill_choices()
         for name, form in self.forms.items():
             if state is not None and name in state.values:

@@ -17,6 +17,7 @@ from engine.imaging.resize import bicubic
 from engine.store import weights
 from engine.train import __main__ as command
 from engine.train import publish
+from engine.train.arguments import status_of
 from engine.train.evaluation import upscale
 from engine.train.evaluation.base import Request
 from engine.train.metrics.checks import checks
@@ -200,7 +201,7 @@ def test_publishing_as_the_page_prints_it_and_its_refusals(trained, tmp_path, mo
 
     def published(*more):
         monkeypatch.setattr("sys.argv", ["publish", *words, *more])
-        return publish.run(), capsys.readouterr()
+        return status_of(publish.main), capsys.readouterr()
 
     assert published() == (0, ("published/srgan.mine.safetensors\n", ""))
     before = (tmp_path / "published/srgan.mine.safetensors").read_bytes()

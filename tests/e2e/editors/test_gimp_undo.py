@@ -37,12 +37,7 @@ def test_one_undo_returns_the_very_image(desk, grey, case):
         assert pictures.run(task, **given) == ["success", ""]
         after = desk.state()
         assert after != before
-        desk.gimp.do("Gimp.displays_flush()")
-        desk.key_in_window("ctrl+z", layers)
-        # A step that only changed pixels leaves the layers' names as they are: wait for the state.
-        assert settled(desk, before) == before
-        desk.screen.do("key", "ctrl+y")
-        assert settled(desk, after) == after
+        undo_and_redo(desk, layers, before, after)
     finally:
         desk.put_away()
 
@@ -58,14 +53,20 @@ def test_one_undo_and_one_redo_where_the_selection_was_changed_meanwhile(desk, g
         after = desk.state()
         assert after[6] != before[6] and after[7] != before[7]  # what is selected, and the layers
         before[6] = after[6]  # the user's own step comes before ours
-        desk.gimp.do("Gimp.displays_flush()")
-        desk.key_in_window("ctrl+z", layers)
-        assert settled(desk, before) == before
-        desk.screen.do("key", "ctrl+y")
-        assert settled(desk, after) == after
+        undo_and_redo(desk, layers, before, after)
     finally:
         put_back()
         desk.put_away()
+
+
+def undo_and_redo(desk, layers, before, after):
+    """Ctrl+Z and Ctrl+Y in the window, each once, lead to these states."""
+    desk.gimp.do("Gimp.displays_flush()")
+    desk.key_in_window("ctrl+z", layers)
+    # A step that only changed pixels leaves the layers' names as they are: wait for the state.
+    assert settled(desk, before) == before
+    desk.screen.do("key", "ctrl+y")
+    assert settled(desk, after) == after
 
 
 def settled(desk, wanted):

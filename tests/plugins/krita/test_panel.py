@@ -172,6 +172,26 @@ def test_the_state_is_kept_in_the_document(plugin, panel, hub, app, document):
     app.setActiveDocument(document)
 
 
+def test_documents_keep_their_options_while_one_of_another_task_is_in_front(panel, hub, app, document):
+    def chosen(seed):  # as a user does it
+        panel.form.set_values({"seed": seed})
+        panel.form.changed.emit()
+
+    def in_front(which):
+        app.setActiveDocument(which)
+        hub.tick()
+
+    chosen(7)
+    other = fake.Document(app, 8, 8)
+    in_front(other)
+    chosen(3)
+    panel.choose_task("upscale")
+    in_front(document)
+    assert panel.form.values()["seed"] == panel.state.values["colorize"]["seed"] == 7
+    in_front(other)
+    assert panel.task.name == "upscale" and panel.forms["colorize"].values()["seed"] == 3
+
+
 def test_a_result_of_the_history_is_applied_again(panel, document):
     panel.choose_task("colorize")
     go(panel, seed=3)
