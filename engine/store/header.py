@@ -9,6 +9,7 @@ The header's metadata (strings, as safetensors wants it; marked J where the stri
     tag         "photo" in yuv_cgan.photo       steps J      training steps made
     config J    the Generator's arguments       metrics J    figures on held-out data
     task        the card's task                 commit, created, command    how and when it was trained
+    coded J     {tensor: shape} of those whose whole numbers CODES holds, in their order
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import re
 import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,14 @@ from typing import Any
 from engine.client import errors
 from engine.generators import base
 
+Shapes = dict[str, tuple[int, ...]]
 FORMAT = "pincel/1"
 HEADER_MAX = 4 << 20  # bytes; a real header takes some kilobytes
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save's zip, and bare pickles
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-PLANES = (3, 6)  # bits of a number whose bits lie in bytes of their own, of eight channels each
+PLANES = (3, 6)  # bits of a number whose bits lie in bytes of their own, of eight channels each, in earlier files
 SCALE = ":scale"  # what a tensor of few bits calls its scales behind its own name (engine/store/rounded.py)
+CODES = ":codes"  # the tensor that holds all whole numbers of few bits
 TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _REQUIRED = ("format", "generator", "tag", "config", "task", "title", "thesis", "licence", "data")
 NUMBER_MAX = 8192  # no size in a config is larger: refused before a network is built from it
@@ -57,7 +60,8 @@ class Header:
     commit: str = ""
     created: str = ""
     command: str = ""
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    shapes: Shapes = field(default_factory=dict, repr=False)
+    coded: Shapes = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -94,15 +98,18 @@ def read_header(path: Path) -> Header:
         metadata = content.pop("__metadata__", {})
         if not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata are not all texts")
-        shapes = _tensors(content, size - 8 - length, path.name)
+        coded = {key: tuple(shape) for key, shape in json.loads(metadata.get("coded", "{}")).items()}
+        shapes = _tensors(content, coded, size - 8 - length, path.name)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise errors.WeightsMetadata(f"The header of {path.name} cannot be understood: {error}.") from error
-    return _header(metadata, shapes, path)
+    return replace(_header(metadata, shapes, path), coded=coded)
 
 
-def _tensors(content: dict[str, Any], available: int, name: str) -> dict[str, tuple[int, ...]]:
+def _tensors(
+    content: dict[str, Any], coded: dict[str, tuple[int, ...]], available: int, name: str
+) -> dict[str, tuple[int, ...]]:
     """The networks' tensors' shapes; their places in the file must follow each other and fill it exactly."""
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes: Shapes = {}
     places = []
     for key, entry in content.items():
         shape, (start, stop) = tuple(entry["shape"]), entry["data_offsets"]
@@ -123,6 +130,9 @@ def _tensors(content: dict[str, Any], available: int, name: str) -> dict[str, tu
         raise ValueError(f"{available - end} bytes follow the last tensor")
     whole = {key: shape for key, shape in shapes.items() if not key.endswith(SCALE)}
     scales = {key: shape for key, shape in shapes.items() if key not in whole}
+    if coded or CODES in whole:
+        _check_codes(content, coded)
+        del whole[CODES]
     for key in whole:
         if content[key]["dtype"] == "U8" and whole[key] and key + SCALE in scales:
             if scales[key + SCALE] == (2 * whole[key][0],):  # 4 bits: two channels to a byte
@@ -131,12 +141,23 @@ def _tensors(content: dict[str, Any], available: int, name: str) -> dict[str, tu
                 whole[key] = (8 * whole[key][1], *whole[key][2:])
     rounded = {key for key in whole if content[key]["dtype"] in ("I8", "U8")}
     narrow = any(content[key]["dtype"] == "U8" and whole[key] == shapes[key] for key in rounded)
-    if narrow or scales != {key + SCALE: whole[key][:1] for key in rounded}:
+    whole |= coded
+    if narrow or scales != {key + SCALE: whole[key][:1] for key in (*rounded, *coded)}:
         raise ValueError("its tensors of few bits and their scales do not fit each other")
     return whole
 
 
-def _header(metadata: Mapping[str, str], shapes: dict[str, tuple[int, ...]], path: Path) -> Header:
+def _check_codes(content: dict[str, Any], coded: Shapes) -> None:
+    """Whether CODES can hold so many whole numbers: Huffman's shortest code is one bit, so no file unfolds beyond that."""
+    codes = content[CODES]
+    sizes = [n for shape in coded.values() for n in shape]
+    if codes["dtype"] != "U8" or len(codes["shape"]) != 1 or not all(isinstance(n, int) and n > 0 for n in sizes):
+        raise ValueError("its whole numbers have another form than they should")
+    if any(key in content for key in coded) or sum(map(math.prod, coded.values())) > 8 * codes["shape"][0]:
+        raise ValueError("its whole numbers cannot be as many as its tensors hold")
+
+
+def _header(metadata: Mapping[str, str], shapes: Shapes, path: Path) -> Header:
     def lie(sentence: str) -> errors.WeightsMetadata:
         return errors.WeightsMetadata(f"{path.name}: {sentence}.")
 

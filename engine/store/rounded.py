@@ -1,30 +1,36 @@
-"""Weights in 8, 6, 4 or 3 bits: for each output channel of a large tensor whole numbers and one scale (Jacob 2018, section 2).
+"""Weights in 8 to 3 bits: for each output channel of a large tensor whole numbers and one scale (Jacob 2018, section 2).
 
-In 8 bits a file holds such a tensor as I8, within 127, under its own name, and its scales, float32, as NAME:scale: half of a
-float16 file. In 4 and 3 bits the largest tensors, which hold most numbers and of which a result depends least, are U8: two
-channels to a byte, within 7; or the three bits of 8 channels in three bytes, for eight steps half a step from zero on. A third
-or less than a quarter of a float16 file. In 6 bits all large tensors are, in six such bytes: for nets without very large ones.
-What is small stays float16. Results hardly differ (DECISIONS.md).
+A rounded tensor is I8 under its own name, and its scales, float32, are NAME:scale. 8 bits are for all large tensors; 4 and 3
+bits for the largest, which hold most numbers and of which a result depends least; 6 and 5 for all large ones of nets without
+very large ones. Steps of 6, 5 and 3 bits are half a step from zero on: the whole numbers are their doubles. What is small
+stays float16. Results hardly differ (DECISIONS.md).
+
+In a file the whole numbers follow one another under CODES, deflated by Huffman's codes alone (RFC 1951): small numbers are
+frequent, so that 5 bits take about 4.3. Files of earlier versions hold theirs unsqueezed: I8; U8 with two channels to a byte
+(4 bits); U8 with the three or six bits of eight channels in as many bytes.
 """
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.store.header import PLANES, SCALE
+from engine.store.header import CODES, SCALE
 
 LEAST = 1 << 14  # numbers of a tensor that is worth it: the outermost layers are small, and coarse ones there show
-# Numbers of a tensor that so few bits serve, in a file of 6 bits, of 4 and of 3.
+# Numbers of a tensor that so few bits serve, in a file of 6 or 5 bits, of 4 and of 3.
 FEW: dict[int, tuple[tuple[int, int], ...]] = {
     6: ((LEAST, 6), (1 << 12, 8)),
+    5: ((LEAST, 5), (1 << 12, 8)),
     4: ((1 << 18, 4),),
     3: ((1 << 18, 3), (1 << 16, 4)),
 }
-BYTE, NIBBLE = 127, 7  # the largest whole numbers
+HALVES = (3, 5, 6)  # bits whose steps are half a step from zero on
 # Of so few steps, some are better spent on the many small numbers than on the few large ones, which are cut.
 _CUTS = [share / 40 for share in range(40, 9, -1)]
 # Of each byte its eight bits in a byte each, all eight as one number: a table is quicker than shifting them one by one.
@@ -34,8 +40,7 @@ _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorde
 def packed(state: Mapping[str, Tensor], bits: int = 8, fine: Collection[str] = ()) -> dict[str, Tensor]:
     """A network's state with its large floating-point tensors [channels, ...] as whole numbers and their scales [channels].
 
-    bits: 8; or 6, 4 or 3 for those of them that FEW says (whose channels fill whole bytes). fine: layers that are left alone,
-    as fine_of() says.
+    bits: 8; or 6, 5, 4 or 3 for those of them that FEW says. fine: layers that are left alone, as fine_of() says.
     """
     made = {}
     for key, tensor in state.items():
@@ -44,14 +49,9 @@ def packed(state: Mapping[str, Tensor], bits: int = 8, fine: Collection[str] = (
             made[key] = tensor
             continue
         steps, scale = steps_of(tensor, few)
-        if few in PLANES:
-            made[key] = _planes((steps + (2**few - 1) / 2).to(torch.uint8), few)
-        elif few == 4:
-            whole = (steps + 8).to(torch.uint8)
-            made[key] = whole[0::2] | whole[1::2] << 4
-        else:
-            made[key] = steps.to(torch.int8)
-        made[key + SCALE] = scale
+        double = 2 if few in HALVES else 1
+        made[key] = (steps * double).to(torch.int8)
+        made[key + SCALE] = scale / double
     return made
 
 
@@ -64,13 +64,12 @@ def bits_of(tensor: Tensor, bits: int) -> int:
     """Of a tensor's numbers in a file of so many `bits`; 0 for tensors that are not rounded."""
     if not tensor.is_floating_point() or tensor.ndim < 2:
         return 0
-    few = next((few for least, few in (*FEW.get(bits, ()), (LEAST, 8)) if tensor.numel() >= least), 0)
-    return few if len(tensor) % (2 if few == 4 else 8) == 0 else 8
+    return next((few for least, few in (*FEW.get(bits, ()), (LEAST, 8)) if tensor.numel() >= least), 0)
 
 
 def step_range(bits: int) -> tuple[float, float]:
     """The largest step, and how far the steps are from whole numbers: 0, or 0.5 for those half a step from zero on."""
-    return ((2**bits - 1) / 2, 0.5) if bits in PLANES else (NIBBLE if bits == 4 else BYTE, 0.0)
+    return ((2**bits - 1) / 2, 0.5) if bits in HALVES else (2 ** (bits - 1) - 1, 0.0)
 
 
 def steps_of(tensor: Tensor, bits: int) -> tuple[Tensor, Tensor]:
@@ -96,15 +95,37 @@ def steps_of(tensor: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     return best.view(tensor.shape), best_scale
 
 
-def _planes(codes: Tensor, bits: int) -> Tensor:
-    """Codes of so many bits [channels, ...] -> [bits, channels / 8, ...]: the same bit of eight channels in a byte each."""
-    eight = codes.unflatten(0, (-1, 8))
-    place = torch.arange(8, dtype=torch.uint8).view(8, *[1] * (codes.ndim - 1))
-    return torch.stack([((eight >> bit & 1) << place).sum(1, dtype=torch.uint8) for bit in range(bits)])
+def squeezed(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, list[int]]]:
+    """A packed state with all its whole numbers in one tensor, CODES; and their tensors' shapes, in their order."""
+    coded = {key: tensor for key, tensor in state.items() if key + SCALE in state}
+    if not coded:
+        return dict(state), {}
+    deflate = zlib.compressobj(9, memLevel=9, strategy=zlib.Z_HUFFMAN_ONLY)
+    parts = [deflate.compress(tensor.contiguous().numpy().tobytes()) for tensor in coded.values()]
+    stream = bytearray(b"".join(parts) + deflate.flush())
+    made = {key: tensor for key, tensor in state.items() if key not in coded}
+    return {**made, CODES: torch.frombuffer(stream, dtype=torch.uint8)}, {k: list(t.shape) for k, t in coded.items()}
+
+
+def unsqueezed(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """squeezed() the other way round. Raises ValueError for numbers that are damaged, too few or too many."""
+    if not shapes:
+        return dict(state)
+    counts = [math.prod(shape) for shape in shapes.values()]
+    inflate = zlib.decompressobj()
+    try:
+        numbers = inflate.decompress(state[CODES].numpy().tobytes(), sum(counts) + 1)
+    except zlib.error as error:
+        raise ValueError(f"its whole numbers are damaged: {error}") from error
+    if len(numbers) != sum(counts) or not inflate.eof:
+        raise ValueError("its whole numbers are not as many as their tensors hold")
+    parts = torch.frombuffer(bytearray(numbers), dtype=torch.int8).split(counts)
+    whole = {key: part.view(shape) for (key, shape), part in zip(shapes.items(), parts, strict=True)}
+    return {key: tensor for key, tensor in state.items() if key != CODES} | whole
 
 
 def _codes(planes: Tensor) -> Tensor:
-    """_planes the other way round."""
+    """Planes of bits [bits, channels / 8, ...], the same bit of eight channels in a byte each -> codes [channels, ...]."""
     codes = np.zeros(planes.shape[1:], np.uint64)
     for bit, plane in enumerate(planes.numpy()):
         codes |= _SPREAD[plane] << np.uint64(bit)

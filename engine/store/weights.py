@@ -21,19 +21,24 @@ from engine.store.header import FORMAT, SCALE, Header, read_header
 
 
 def write(path: Path, network: nn.Module, header: Header, bits: int = 16) -> None:
-    """Save a network's state with its header, whole or not at all. bits: of floating-point numbers, 32, 16, 8, 6, 4 or 3.
+    """Save a network's state with its header, whole or not at all. bits: of floating-point numbers, 32, 16, 8, 6, 5, 4 or 3.
 
     Raises the errors of disk.whole.
     """
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
+    coded: dict[str, list[int]] = {}
     if bits < 32:
-        small = rounded.packed(state, bits, rounded.fine_of(network)) if bits <= 8 else state
+        small = state
+        if bits <= 8:
+            small, coded = rounded.squeezed(rounded.packed(state, bits, rounded.fine_of(network)))
         # Of scales float16 would lose the smallest.
         state = {k: v.half() if v.is_floating_point() and not k.endswith(SCALE) else v for k, v in small.items()}
     metadata = {"format": FORMAT, "generator": header.generator, "tag": header.tag, "task": header.task}
     metadata |= {"title": header.title, "thesis": header.thesis, "licence": header.licence}
     metadata |= {"commit": header.commit, "created": header.created, "command": header.command}
     metadata |= {key: json.dumps(getattr(header, key)) for key in ("config", "data", "steps", "metrics")}
+    if coded:
+        metadata["coded"] = json.dumps(coded)
     disk.whole(path, lambda part: part.write_bytes(save(state, metadata)))
 
 
@@ -57,7 +62,7 @@ def load(path: Path) -> tuple[Header, nn.Module]:
             f"{path.name} does not fit {header.generator}: {_difference(expected, header.shapes)}."
         )
     try:
-        state = load_file(path)
+        state = rounded.unsqueezed(load_file(path), header.coded)
     except Exception as error:  # the header was checked: what is left is a damaged or vanishing file
         raise errors.WeightsTruncated(f"{path.name} cannot be read: {error}.") from error
     state = rounded.unpacked(state)  # before it is looked at: a scale may be too large for its numbers

@@ -50,9 +50,9 @@ def publish(
     packs: the archives that the training pictures came from; their names and SHA-256 go into the header, or else those of
     the pictures' folders, and with them the networks that helped. metrics: None takes the run's last held-out figures.
     config: arguments of the generator that were chosen after training (none that changes its tensors). bits: of the file's
-    numbers, 32, 16, 8, or 6, 4 or 3 (the larger tensors'). pictures: folders of training pictures by which weights are rounded
-    with less error and batch norms measured anew. Raises NothingToResume, NotWritable, InputMissing, WeightsNotFinite, and
-    OptionError for another config than the run's tensors have.
+    numbers, 32, 16, 8, or 6, 5, 4 or 3 (the larger tensors'). pictures: folders of training pictures by which weights are
+    rounded with less error and batch norms measured anew. Raises NothingToResume, NotWritable, InputMissing,
+    WeightsNotFinite, and OptionError for another config than the run's tensors have.
     """
     facts = read_facts(run)
     card = base.card(facts["generator"])

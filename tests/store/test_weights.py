@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,26 +14,7 @@ from engine.client import errors
 from engine.generators import base
 from engine.store import header as headers
 from engine.store import weights
-
-
-@pytest.fixture
-def good(tmp_path, tiny_folder) -> Path:
-    path = tmp_path / "srgan.psnr.safetensors"
-    path.write_bytes((tiny_folder / path.name).read_bytes())
-    return path
-
-
-def parts(path: Path) -> tuple[dict, bytes]:
-    """The header's JSON and the tensors' bytes."""
-    data = path.read_bytes()
-    length = struct.unpack("<Q", data[:8])[0]
-    return json.loads(data[8 : 8 + length]), data[8 + length :]
-
-
-def rewrite(path: Path, head: dict, body: bytes) -> Path:
-    text = json.dumps(head).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
-    return path
+from tests.store.files import parts, rewrite
 
 
 def lie(path: Path, **metadata: str) -> Path:
@@ -62,96 +42,6 @@ def test_half_precision_is_what_lies_on_disk(good):
     head, _ = parts(good)
     assert {v["dtype"] for k, v in head.items() if k != "__metadata__"} == {"F16"}
     assert all(p.dtype == torch.float32 for p in weights.load(good)[1].parameters())
-
-
-def in_few_bits(path: Path, bits: int = 8) -> tuple[headers.Header, torch.nn.Module]:
-    """An enlarger as wide as the shipped ones, wider for fewer bits, written to `path` in so many; its header and network."""
-    header, _ = weights.load(path)
-    sizes = {"channels": 48 if bits == 8 else 96, "blocks": 1, "attention": True}
-    torch.manual_seed(0)
-    header, network = replace(header, config=sizes), base.module("srgan").Generator(**sizes)
-    weights.write(path, network, header, bits=bits)
-    return header, network
-
-
-def test_in_8_bits_a_file_is_nearly_as_good(good):
-    """Every number to half a step of its channel's scale, small tensors to float16; the scales keep their range."""
-    header, network = in_few_bits(good)
-    name, largest = max(network.named_parameters(), key=lambda named: named[1].numel())
-    with torch.no_grad():
-        largest[0] *= 1e-6  # one channel far below the smallest float16
-    small = good.with_name("srgan.small.safetensors")
-    weights.write(small, network, replace(header, tag="small"), bits=8)
-    again, loaded = weights.load(small)
-    assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == again.shapes
-    head, _ = parts(small)
-    rounded = [key for key, entry in head.items() if entry.get("dtype") == "I8"]
-    assert name in rounded
-    state, other = network.state_dict(), loaded.state_dict()
-    for key, tensor in state.items():
-        step = tensor.flatten(1).abs().amax(1) / 127 if key in rounded else tensor.abs().max() / 1000
-        assert ((other[key] - tensor).abs() <= 0.51 * step.view(-1, *[1] * (tensor.ndim - 1))).all(), key
-    weights.adopt(loaded, small)  # training goes on from it
-
-
-@pytest.mark.parametrize(
-    "bits, shape, error",
-    [(6, [6, 48, 384, 3, 3], 0.04), (4, [192, 384, 3, 3], 0.13), (3, [3, 48, 384, 3, 3], 0.21)],
-)
-def test_in_6_4_and_3_bits_large_tensors_err_by_a_twenty_fifth_a_tenth_and_a_fifth(good, bits, shape, error):
-    """And the others as in 8; a number far above its channel's others is cut where that errs less in all."""
-    header, network = in_few_bits(good, bits)
-    name, largest = max(network.named_parameters(), key=lambda named: named[1].numel())
-    with torch.no_grad():
-        largest.normal_()
-        largest[1] *= 1e-6
-    weights.write(good, network, header, bits=bits)
-    again, loaded = weights.load(good)
-    assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == again.shapes
-    head, _ = parts(good)
-    assert head[name]["dtype"] == "U8" and head[name]["shape"] == shape
-    assert "I8" in {entry.get("dtype") for entry in head.values()} and head["tail.weight"]["dtype"] == "F16"
-    state, other = network.state_dict(), loaded.state_dict()
-    for key, tensor in state.items():
-        tensor, found = (x.float().reshape(len(x) if x.ndim > 1 else 1, -1) for x in (tensor, other[key]))
-        share = error if head[key]["dtype"] == "U8" else 0.02
-        assert ((found - tensor).norm(dim=1) <= share * tensor.norm(dim=1) + 1e-12).all(), key
-    assert other[name].abs().max() < 0.9 * state[name].abs().max()
-
-
-def test_a_byte_of_no_shape_with_a_scale_is_refused(good):
-    in_few_bits(good)
-    head, body = parts(good)
-    key = next(k for k in head if k.endswith(":scale")).removesuffix(":scale")
-    head[key] |= {"dtype": "U8", "shape": []}
-    with pytest.raises(errors.WeightsMetadata):
-        weights.load(rewrite(good, head, body))
-
-
-def test_a_scale_that_is_too_large_is_no_number(good):
-    in_few_bits(good)
-    head, body = parts(good)
-    start, stop = next(head[k] for k in head if k.endswith(":scale"))["data_offsets"]
-    huge = struct.pack("<f", 3e38) * ((stop - start) // 4)
-    with pytest.raises(errors.WeightsNotFinite):
-        weights.load(rewrite(good, head, body[:start] + huge + body[stop:]))
-
-
-@pytest.mark.parametrize("bits", [8, 6, 4, 3])
-@pytest.mark.parametrize("how", ["without", "shape", "orphan"])
-def test_scales_that_do_not_fit_are_refused(good, how, bits):
-    in_few_bits(good, bits)
-    head, body = parts(good)
-    key = next(k for k in head if k.endswith(":scale"))
-    if how == "without":
-        head["extra"] = head.pop(key)
-    elif how == "shape":
-        head[key]["shape"] = [1, *head[key]["shape"]]
-    else:
-        whole = head[key.removesuffix(":scale")]
-        whole["dtype"] = "U8" if whole["dtype"] == "I8" else "I8"
-    with pytest.raises(errors.WeightsMetadata, match="few bits"):
-        weights.load(rewrite(good, head, body))
 
 
 @pytest.mark.parametrize("cut", [0, 3, 8, 100, -1, -1000])
