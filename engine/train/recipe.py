@@ -70,14 +70,19 @@ class BaseRecipe(ABC):
     least: int = 1  # shortest side in pixels of a held-out picture that score() can measure
 
     def __init__(self, generator: nn.Module, options: Mapping[str, Any] | None = None) -> None:
-        for name, value in (options or {}).items():
-            if name not in self.OPTIONS:
-                known = ", ".join(sorted(self.OPTIONS)) or "none"
-                raise OptionError(f"This recipe has no option {name}; it has: {known}.", "Correct --set NAME=VALUE.")
-            known_values = [options[name] for options in (self.OPTIONS, self.THESIS) if name in options]
-            kinds.check("The recipe's option", "--set", name, value, known_values)
+        self.check(options or {})
         self.options: dict[str, Any] = {**self.OPTIONS, **(options or {})}
         self.generator = generator
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Whether the recipe has such options, and their values are of the kinds of its own. Raises OptionError."""
+        for name, value in options.items():
+            if name not in cls.OPTIONS:
+                known = ", ".join(sorted(cls.OPTIONS)) or "none"
+                raise OptionError(f"This recipe has no option {name}; it has: {known}.", "Correct --set NAME=VALUE.")
+            known_values = [own[name] for own in (cls.OPTIONS, cls.THESIS) if name in own]
+            kinds.check("The recipe's option", "--set", name, value, known_values)
 
     def phases(self) -> tuple[Phase, ...]:
         """The phases in their order; their shares are taken relative to the sum."""

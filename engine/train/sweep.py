@@ -17,7 +17,7 @@ from engine.train.live import Live
 from engine.train.lock import Lock
 from engine.train.publish import publish
 from engine.train.runs import RunFolder
-from engine.train.training import Report, Training, check_publishing, found_module
+from engine.train.training import Report, Training, check_publishing, check_sizes, found_module
 
 _FAULTS = (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, AssertionError)
 _DIRECTLY = ("batch", "ema", "clip", "warmup", "seed", "minutes", "steps")
@@ -74,7 +74,12 @@ class Sweep:
         if not full["heldout"]:
             raise OptionError("A sweep compares held-out figures.", "Give pictures that are not trained on: --heldout.")
         check_publishing(full)
-        recipe = found_module(full["generator"]).Recipe
+        module = found_module(full["generator"])
+        recipe = module.Recipe
+        for chosen in self.combinations:  # a slip is said now, not hours later
+            one = applied(self.values, chosen)
+            recipe.check(one["set"])
+            check_sizes(module, one["config"])
         found = anywhere(full, recipe.OPTIONS)  # a resume may come from elsewhere
         self.values |= {name: found[name] for name in ("data", "heldout", "pack", "set")}
         self.by = full["by"] or recipe.SCORE
@@ -114,6 +119,8 @@ class Sweep:
         self._check_figures()
         best = self.best()
         self.report(self._table(best))
+        if all(row["error"] for row in self.rows):
+            raise TrainingError("Every training of the sweep failed.", "The table above, and sweep.json, say of what.")
         if best and self.values.get("publish"):
             self._publish(self.out / best["name"])
         return best
@@ -151,7 +158,7 @@ class Sweep:
             )
 
     def _failed(self, row: dict[str, Any], error: PincelError) -> dict[str, Any]:
-        self.report(f"{error.sentence} ({error.code})")
+        self.report(str(error))
         return row | {"error": error.to_dict()}
 
     def best(self) -> dict[str, Any] | None:

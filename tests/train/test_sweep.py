@@ -35,11 +35,11 @@ def sweep(*more):
 
 
 def test_a_sweep_compares_goes_on_and_publishes_the_best(place, capsys, monkeypatch):
-    sweep("--sweep", "set.lr=0.001,0.5", "--sweep", "config.channels=4,0", "--publish", "--tag", "best")
+    sweep("--sweep", "set.lr=0.001,0.5", "--sweep", "config.upsampling=direct,sideways", "--publish", "--tag", "best")
     run = place / "runs/sweep"
     table = json.loads((run / "sweep.json").read_text())
     rows = table["runs"]
-    assert [row["values"] for row in rows] == grid(["set.lr=0.001,0.5", "config.channels=4,0"])
+    assert [row["values"] for row in rows] == grid(["set.lr=0.001,0.5", "config.upsampling=direct,sideways"])
     assert [bool(row["figures"]) for row in rows] == [True, False, True, False]
     assert rows[1]["error"]["code"] == "option.invalid"
     good = [row for row in rows if row["figures"]]
@@ -83,6 +83,25 @@ def test_what_a_sweep_needs(place):
         command.main([*TINY, "--data", "train", "--steps", "1", "--sweep", "set.lr=1"])
     with pytest.raises(errors.NothingToResume):
         Sweep({"out": "runs/none", "resume": True}, "", print)
+
+
+@pytest.mark.parametrize(
+    "slip, said", [("set.lr=0.01,abc", "lr"), ("set.rate=1,2", "rate"), ("config.channels=4,wide", "channels")]
+)
+def test_a_slip_is_said_before_the_first_training(quick, place, slip, said):
+    with pytest.raises(errors.OptionError, match=said):
+        sweep("--sweep", slip)
+    assert not quick.told and not (place / "runs").exists()
+
+
+def test_a_sweep_whose_trainings_all_fail_says_so(quick, capsys):
+    quick.gives |= {1: errors.OptionError("No.", "Choose another."), 2: IndexError("no such thing")}
+    with pytest.raises(errors.TrainingError, match="Every training"):
+        sweep("--sweep", "batch=1,2")
+    assert "No. (option.invalid) Choose another." in capsys.readouterr().out
+    quick.gives.clear()
+    command.main(["--resume", "--out", "runs/sweep"])
+    assert [row["error"] for row in quick.table()["runs"]] == [None, None]
 
 
 class Killed(Exception):
