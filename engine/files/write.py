@@ -77,7 +77,11 @@ def _whole(quality: Any) -> int:
     except TypeError:
         number = 0
     if not 1 <= number <= 100:
-        raise OptionError(f"quality must be a whole number from 1 to 100, not {quality!r}.", option="quality")
+        raise OptionError(
+            f"quality must be a whole number from 1 to 100, not {quality!r}.",
+            "Give 90 for JPEG or WebP; PNG and TIFF lose nothing.",
+            option="quality",
+        )
     return number
 
 
@@ -85,8 +89,10 @@ def output_format(path: str | os.PathLike[str]) -> str:
     """ "PNG", "JPEG", "TIFF" or "WEBP" by the name's ending. Raises OutputFormat."""
     name = os.path.basename(os.fspath(path))
     ending = os.path.splitext(name)[1].lower()
+    if not ending:
+        raise OutputFormat(f"The name {name!r} has no ending, which would say the format.")
     if ending not in ENDINGS:
-        raise OutputFormat(f"Pincel does not write {ending or 'files without an ending'}: {name}.")
+        raise OutputFormat(f"Pincel does not write {ending}: {name}.")
     return ENDINGS[ending]
 
 

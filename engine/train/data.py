@@ -85,8 +85,8 @@ class PictureStore:
                 raise InputMissing(f"None of {len(files)} pictures can be read.", "Give pictures that are not damaged.")
             raise InputMissing(
                 f"None of {len(files)} pictures is at least {min_side} pixels high and wide.",
-                "Give larger pictures; or smaller crops, where the recipe has --set crop=PIXELS or --set patch=PIXELS "
-                "(srgan: a quarter of the side that it needs).",
+                "Give larger pictures; or, where these are to be trained on, smaller crops, if there is --set crop=PIXELS "
+                "or --set patch=PIXELS (srgan: a quarter of the side that it needs).",
             )
         self.device = torch.device(device)
         self.buffer = torch.cat(parts)

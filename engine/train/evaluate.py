@@ -96,7 +96,7 @@ def _count(text: str) -> int:
     """A number of pictures or pixels."""
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not more than 0")
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 1")
     return value
 
 
@@ -114,7 +114,10 @@ def _damage(given: Sequence[tuple[str, Any]], task: str) -> Damage:
     try:
         return Damage(**dict(given))
     except (TypeError, ValueError) as error:
-        raise OptionError("There is no such damage.", "Give --damage blur=0.8, noise=4 or jpeg=60.") from error
+        said = " ".join(f"{name}={value}" for name, value in given)
+        raise OptionError(
+            f"There is no such damage: {said}.", "Give --damage blur=0.8 (up to 20), noise=4 (255) or jpeg=60 (95)."
+        ) from error
 
 
 def _tell(text: str) -> None:
