@@ -210,7 +210,7 @@ def test_publishing_as_the_page_prints_it_and_its_refusals(trained, tmp_path, mo
         ([], 4, "exists"),
         (["--tag", "No tag"], 2, "No tag"),
         (["--licence", ""], 2, "licence"),
-        (["--bits", "5"], 2, "--bits"),
+        (["--bits", "7"], 2, "--bits"),
         (["--tag", "b", "--config", "blocks=3"], 2, "--config"),
         (["--tag", "b", "--config", "magic=3"], 2, "magic"),
         (["--tag", "b", "--metrics", "none.json"], 3, "none.json"),
