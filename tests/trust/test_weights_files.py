@@ -9,6 +9,8 @@ import secrets
 import struct
 import threading
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,7 +23,8 @@ from engine.store import models, weights
 from tests.server.harness import EngineProcess
 from tests.trust.hostile import anything
 
-NAMES = ("srgan.psnr", "yuv_cgan.photo", "conv_gan.comics")
+TINY = ("srgan.psnr", "yuv_cgan.photo", "conv_gan.comics")
+NAMES = (*TINY, "srgan.few")
 
 
 def split(data: bytes) -> tuple[dict, bytes]:
@@ -71,10 +74,22 @@ def cut(dice: random.Random, data: bytes) -> bytes:
     return data[: dice.randrange(len(data))] + dice.randbytes(dice.choice((0, 0, 9)))
 
 
+def few_bits(folder: Path) -> bytes:
+    """A file whose whole numbers are of five bits and deflated."""
+    torch.manual_seed(0)
+    header, _ = weights.load(folder / "srgan.psnr.safetensors")
+    sizes = {"channels": 48, "blocks": 1}
+    path = folder / "srgan.few.safetensors"
+    weights.write(path, base.module("srgan").Generator(**sizes), replace(header, tag="few", config=sizes), bits=5)
+    return path.read_bytes()
+
+
 def fuzz(tiny_folder, folder, seed: int, count: int) -> Counter:
     print(f"PINCEL_FUZZ_SEED={seed}")
     dice, found = random.Random(seed), Counter()
-    whole = {name: (tiny_folder / f"{name}.safetensors").read_bytes() for name in NAMES}
+    whole = {name: (tiny_folder / f"{name}.safetensors").read_bytes() for name in TINY}
+    (folder / "srgan.psnr.safetensors").write_bytes(whole["srgan.psnr"])
+    whole["srgan.few"] = few_bits(folder)
     for _ in range(count):
         name = dice.choice(NAMES)
         path = folder / f"{name}.safetensors"
