@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import struct
+import tempfile
 import zlib
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -23,14 +26,24 @@ SHIPPED = Path(__file__).parents[2] / "weights"
 EARLIER = ("swift.x4", "srgan.art", "conv_gan.comics")
 
 
-def in_few_bits(path: Path, bits: int = 8) -> tuple[headers.Header, torch.nn.Module]:
-    """An enlarger as wide as the shipped ones, wider for fewer bits, written to `path` in so many; its header and network."""
-    header, _ = weights.load(path)
-    sizes = {"channels": 48 if bits == 8 else 96, "blocks": 1, "attention": True}
+@lru_cache
+def network_of(bits: int) -> tuple[headers.Header, torch.nn.Module, bytes]:
+    """An enlarger as wide as the shipped ones, wider where only very large tensors have few bits, and its file in so many."""
+    sizes = {"channels": 96 if bits in (4, 3) else 48, "blocks": 1, "attention": True}
     torch.manual_seed(0)
-    header, network = replace(header, config=sizes), base.module("srgan").Generator(**sizes)
-    weights.write(path, network, header, bits=bits)
-    return header, network
+    network = base.module("srgan").Generator(**sizes)
+    header = headers.Header("srgan", "psnr", "upscale", "t", "t", "MIT", sizes, [{"pack": "none"}])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "srgan.psnr.safetensors"
+        weights.write(path, network, header, bits=bits)
+        return header, network, path.read_bytes()
+
+
+def in_few_bits(path: Path, bits: int = 8) -> tuple[headers.Header, torch.nn.Module]:
+    """network_of(), its file at `path`; its header and a network of the test's own."""
+    header, network, data = network_of(bits)
+    path.write_bytes(data)
+    return header, copy.deepcopy(network)
 
 
 def test_in_8_bits_a_file_is_nearly_as_good(good):
