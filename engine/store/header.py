@@ -105,9 +105,7 @@ def read_header(path: Path) -> Header:
     return replace(_header(metadata, shapes, path), coded=coded)
 
 
-def _tensors(
-    content: dict[str, Any], coded: dict[str, tuple[int, ...]], available: int, name: str
-) -> dict[str, tuple[int, ...]]:
+def _tensors(content: dict[str, Any], coded: Shapes, available: int, name: str) -> Shapes:
     """The networks' tensors' shapes; their places in the file must follow each other and fill it exactly."""
     shapes: Shapes = {}
     places = []

@@ -6,7 +6,7 @@ very large ones. Steps of 6, 5 and 3 bits are half a step from zero on: the whol
 stays float16. Results hardly differ (DECISIONS.md).
 
 In a file the whole numbers follow one another under CODES, deflated by Huffman's codes alone (RFC 1951): small numbers are
-frequent, so that 5 bits take about 4.3. Files of earlier versions hold theirs unsqueezed: I8; U8 with two channels to a byte
+frequent, so that 5 bits take about 4.4. Files of earlier versions hold theirs unsqueezed: I8; U8 with two channels to a byte
 (4 bits); U8 with the three or six bits of eight channels in as many bytes.
 """
 
