@@ -12,7 +12,7 @@ from typing import Any
 from engine.client.errors import OptionError, OutputFormat, PincelError
 from engine.client.options import SEED_MAX
 from engine.files import check
-from engine.files.write import ENDINGS
+from engine.files.write import ENDINGS, output_format
 
 WRITTEN = tuple(ENDINGS)
 FIELDS = ("stem", "name", "task", "seed", "ext", "n")
@@ -62,8 +62,7 @@ class Naming:
             self.kind = "folder"
         else:
             self.kind = "file"
-            if path.suffix.lower() not in WRITTEN:
-                raise OutputFormat(f"Pincel does not write {path.suffix} files.")
+            output_format(path)
             if sources > 1:
                 raise OptionError(
                     f"-o {out} is one file, but there are {sources} pictures.",

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.cli.naming import WRITTEN, Naming, labels
+from engine.cli.naming import Naming, labels
 from engine.client.errors import InputMissing, OutputExists, OutputFormat, OutputIsSource, PincelError
 from engine.client.options import TASKS
+from engine.files.write import output_format
 
 READ = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 
@@ -102,8 +103,10 @@ def _refused(
                 "Keep the results apart: the folder above with --recursive, -o 'FOLDER/{name}.{ext}' where only the endings "
                 "differ, or a command for each.",
             )
-        if target.suffix.lower() not in WRITTEN:
-            return OutputFormat(f"Pincel does not write {target.suffix or 'files without an ending'}: {target.name}.")
+        try:
+            output_format(target)
+        except OutputFormat as error:
+            return error
         if os.path.isdir(target) or (os.path.exists(target) and not overwrite and not skip_existing):
             return OutputExists(f"{target} exists.", path=str(target))
     return None

@@ -22,7 +22,7 @@ import re
 import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def read_header(path: Path) -> Header:
         shapes = _tensors(content, coded, size - 8 - length, path.name)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise errors.WeightsMetadata(f"The header of {path.name} cannot be understood: {error}.") from error
-    return replace(_header(metadata, shapes, path), coded=coded)
+    return _header(metadata, shapes, coded, path)
 
 
 def _tensors(content: dict[str, Any], coded: Shapes, available: int, name: str) -> Shapes:
@@ -155,7 +155,7 @@ def _check_codes(content: dict[str, Any], coded: Shapes) -> None:
         raise ValueError("its whole numbers cannot be as many as its tensors hold")
 
 
-def _header(metadata: Mapping[str, str], shapes: Shapes, path: Path) -> Header:
+def _header(metadata: Mapping[str, str], shapes: Shapes, coded: Shapes, path: Path) -> Header:
     def lie(sentence: str) -> errors.WeightsMetadata:
         return errors.WeightsMetadata(f"{path.name}: {sentence}.")
 
@@ -185,7 +185,7 @@ def _header(metadata: Mapping[str, str], shapes: Shapes, path: Path) -> Header:
     if not isinstance(values["steps"], int):
         raise lie("its number of steps is not a number")
     fields: dict[str, Any] = {**texts, **values}
-    return Header(generator, tag, metadata["task"], shapes=shapes, **fields)
+    return Header(generator, tag, metadata["task"], shapes=shapes, coded=coded, **fields)
 
 
 _JSON = {"config": "{}", "data": "[]", "steps": "0", "metrics": "{}"}

@@ -275,8 +275,13 @@ def check_publishing(values: Mapping[str, Any]) -> None:
 
 
 def check_sizes(found: ModuleType, chosen: Mapping[str, Any]) -> None:
-    """Whether sizes of a generator are of the kinds of those that are known to be good. Raises OptionError."""
+    """Whether a generator has such sizes, of the kinds of those that are known to be good. Raises OptionError."""
     parameters = inspect.signature(found.Generator).parameters
+    unknown = [name for name in chosen if name not in parameters]
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        raise OptionError(
+            f"This generator has no size called {unknown[0]}; it has: {', '.join(parameters)}.", "Correct --config."
+        )
     for name, value in chosen.items():
         own = [parameters[name].default] if name in parameters else []
         known = [default for default in own if default is not inspect.Parameter.empty]
@@ -285,12 +290,7 @@ def check_sizes(found: ModuleType, chosen: Mapping[str, Any]) -> None:
 
 
 def built(found: ModuleType, config: Mapping[str, Any]) -> nn.Module:
-    """The generator of a config. Raises OptionError where it has no such size or refuses a value."""
-    parameters = inspect.signature(found.Generator).parameters
-    unknown = [name for name in config if name not in parameters]
-    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        known = ", ".join(parameters)
-        raise OptionError(f"This generator has no size called {unknown[0]}; it has: {known}.", "Correct --config.")
+    """The generator of a config. Raises OptionError where it refuses a value."""
     try:
         generator: nn.Module = found.Generator(**config)
     except PincelError:

@@ -86,7 +86,13 @@ def test_what_a_sweep_needs(place):
 
 
 @pytest.mark.parametrize(
-    "slip, said", [("set.lr=0.01,abc", "lr"), ("set.rate=1,2", "rate"), ("config.channels=4,wide", "channels")]
+    "slip, said",
+    [
+        ("set.lr=0.01,abc", "lr"),
+        ("set.rate=1,2", "rate"),
+        ("config.channels=4,wide", "channels"),
+        ("config.width=4", "width"),
+    ],
 )
 def test_a_slip_is_said_before_the_first_training(quick, place, slip, said):
     with pytest.raises(errors.OptionError, match=said):

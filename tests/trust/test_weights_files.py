@@ -21,20 +21,11 @@ from engine.client.errors import GeneratorUnknown, OptionError, PincelError, Wei
 from engine.generators import base
 from engine.store import models, weights
 from tests.server.harness import EngineProcess
+from tests.store.files import joined, split
 from tests.trust.hostile import anything
 
 TINY = ("srgan.psnr", "yuv_cgan.photo", "conv_gan.comics")
 NAMES = (*TINY, "srgan.few")
-
-
-def split(data: bytes) -> tuple[dict, bytes]:
-    length = struct.unpack("<Q", data[:8])[0]
-    return json.loads(data[8 : 8 + length]), data[8 + length :]
-
-
-def joined(head, body: bytes) -> bytes:
-    text = json.dumps(head).encode()
-    return struct.pack("<Q", len(text)) + text + body
 
 
 def flipped(dice: random.Random, data: bytes) -> bytes:
